@@ -1,0 +1,73 @@
+# cchain. `make help` lists what can be made. One file, not recursive; needs GNU Make, gcc >= 12 or clang >= 14.
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+CC ?= gcc
+CXX ?= g++
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+ifeq ($(origin CXX),default)
+CXX := g++
+endif
+PREFIX ?= /usr/local
+DESTDIR ?=
+B ?= build
+OPT ?= -O2
+SAN ?=
+
+VERSION := $(shell sed -n 's/^\#define CC_VERSION_M[AI][JN]OR //p;s/^\#define CC_VERSION_PATCH //p' include/cchain.h | paste -sd.)
+
+WARN := -Wall -Wextra -Wshadow -Wno-missing-field-initializers
+CPPFLAGS_ALL := -Iinclude -Isrc -D_GNU_SOURCE -DOPENSSL_SUPPRESS_DEPRECATED $(CPPFLAGS)
+CXXFLAGS_ALL := -std=c++20 $(OPT) -g -fPIC -fvisibility=hidden -fvisibility-inlines-hidden -ffunction-sections -fdata-sections \
+  -fno-gnu-unique $(WARN) $(SAN) $(CXXFLAGS)
+CFLAGS_ALL := -std=c11 $(OPT) -g -fPIC $(WARN) $(SAN) $(CFLAGS)
+# The fixed libraries are linked statically and hidden, so that the library brings nothing into its host but libc and libgcc_s.
+STATIC_LIBS := -Wl,-Bstatic -lzstd -lxxhash -lcrypto -Wl,-Bdynamic
+LIB_LDFLAGS := -shared -Wl,-soname,libcchain.so.0 -Wl,--version-script=src/abi/libcchain.map -Wl,-z,defs -Wl,-z,nodelete \
+  -Wl,-z,now -Wl,-O1 -Wl,--as-needed -Wl,--exclude-libs,ALL -Wl,--gc-sections -static-libstdc++ $(SAN)
+
+LIB_SRCS := $(sort $(wildcard src/base/*.cc src/model/*.cc src/layers/*.cc src/core/*.cc src/abi/*.cc))
+LIB_OBJS := $(LIB_SRCS:%.cc=$(B)/%.o)
+CLI_SRCS := $(sort $(wildcard src/cli/*.cc))
+CLI_OBJS := $(CLI_SRCS:%.cc=$(B)/%.o)
+
+all: $(B)/libcchain.so.0 $(B)/libcchain.a $(B)/cchain ## the library, shared and static, and the command (the default)
+
+$(B)/%.o: %.cc
+	@mkdir -p $(@D)
+	$(CXX) $(CPPFLAGS_ALL) $(CXXFLAGS_ALL) -MD -MP -c $< -o $@
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MD -MP -c $< -o $@
+
+$(B)/libcchain.so.0: $(LIB_OBJS) src/abi/libcchain.map
+	$(CXX) $(LIB_LDFLAGS) -o $@ $(LIB_OBJS) $(STATIC_LIBS) -lpthread -ldl
+	ln -sf libcchain.so.0 $(B)/libcchain.so
+# All in one archive, the fixed libraries' needed members included, so that a static host links -lcchain -lstdc++ alone.
+$(B)/libcchain.a: $(LIB_OBJS)
+	ld -r -o $(B)/libcchain-all.o --gc-sections -u cc_open -u cc_version -u cc_backend_get $(LIB_OBJS) -L$$(dirname $$($(CXX) -print-file-name=libzstd.a)) -Bstatic -lzstd -lxxhash -lcrypto 2>/dev/null || ld -r -o $(B)/libcchain-all.o $(LIB_OBJS)
+	rm -f $@; ar rcs $@ $(B)/libcchain-all.o
+$(B)/cchain: $(CLI_OBJS) $(LIB_OBJS)
+	$(CXX) $(OPT) $(SAN) -no-pie -static-libstdc++ -static-libgcc -Wl,--gc-sections -Wl,-O1 -Wl,--as-needed -Wl,-z,norelro -Wl,--hash-style=gnu \
+	  -o $@ $(CLI_OBJS) $(LIB_OBJS) $(STATIC_LIBS) -lpthread -ldl
+
+# ---- tests: each tests/unit/test_*.cc and tests/abi/test_*.c is a cmocka program ---------------------------------------
+UNIT_TESTS := $(patsubst %.cc,$(B)/%,$(sort $(wildcard tests/unit/test_*.cc)))
+ABI_TESTS := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/abi/test_*.c)))
+$(UNIT_TESTS): $(B)/%: $(B)/%.o $(LIB_OBJS)
+	$(CXX) $(OPT) $(SAN) -o $@ $< $(LIB_OBJS) $(STATIC_LIBS) -lcmocka -lpthread -ldl
+$(ABI_TESTS): $(B)/%: $(B)/%.o $(B)/libcchain.so.0
+	$(CC) $(OPT) $(SAN) -o $@ $< $(B)/libcchain.so.0 -Wl,-rpath,$(abspath $(B)) -lcmocka -lpthread -ldl
+
+include $(wildcard tests/*.mk tests/*/*.mk)
+
+clean: ## remove what was built
+	rm -rf $(B)
+help: ## this list
+	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | while IFS=$$'\t' read -r t d; do printf '  %-14s %s\n' "$$t" "$$d"; done
+
+.PHONY: all clean help
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -1,0 +1,82 @@
+// The configuration: defaults, file, environment, in this order of growing weight; each value knows where it came from.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace cchain {
+
+enum class Mode { kDirect, kPreprocess, kDirectPreprocess };
+enum class Compression { kAuto, kOff, kOn };  // auto: where it pays (see core/entry policy); level applies to auto and on
+
+struct LayerConfig {
+  std::string type;      // "disk", "host"; others are known names of layers that this build lacks: reported
+  std::string name;      // "name", default type + index ("disk0")
+  std::string path;      // disk
+  uint64_t max_size = 10ull << 30;
+  Compression compression = Compression::kAuto;
+  int compression_level = 1;
+  bool read = true, write = true;
+  bool promote = true;   // hits of later layers are copied into this one
+  int umask = -1;
+  std::string disabled;  // non-empty: why this layer is out (a wrong value), with file and line
+};
+
+// A compiler that only the configuration makes known: a script, or one whose identity is stated.
+struct CompilerConfig {
+  std::string path;                  // "compiler": as called or absolute
+  std::string identity;              // "compiler_identity": taken instead of contents
+  std::vector<std::string> files;    // "extra_files"
+  std::vector<std::string> env;      // "extra_env"
+};
+
+struct ConfigProblem {
+  bool fatal;          // no JSON: compile without a cache
+  std::string where;   // "/path/config.json:12" or "CCHAIN_LAYERS"
+  std::string text;
+};
+
+struct ConfigValue {   // for `cchain config`
+  std::string key, value, origin;  // origin: "default", "/path:12", "CCHAIN_DIR"
+};
+
+struct Config {
+  bool disabled = false;                 // CCHAIN_DISABLE
+  std::string tenant = "local";
+  Mode mode = Mode::kDirect;
+  std::vector<LayerConfig> layers;
+  std::vector<std::string> extra_env, extra_files;  // for every compile
+  std::vector<CompilerConfig> compilers;            // "compilers": [{…}]
+  std::string state_dir;                 // private files: memo, digests, probes, statistics. Default: <first disk root>/private
+  std::string log_path;                  // CCHAIN_LOG
+  std::string stats_log;                 // CCHAIN_STATS_LOG
+  bool recache = false;                  // CCHAIN_RECACHE=1: lookups miss, stores replace
+  bool warn = false;                     // CCHAIN_WARN=1
+  int flush_timeout_ms = 10000;
+  uint64_t max_entry_size = 512ull << 20;
+  std::vector<ConfigProblem> problems;
+  std::vector<ConfigValue> values;
+  std::string file;                      // the configuration file that was read, or ""
+};
+
+// An environment to read from: name -> value; empty when the host forbids it.
+struct ConfigSource {
+  const char* const* env = nullptr;  // "NAME=value", NULL-terminated; nullptr: none
+  bool no_files = false;
+  std::string text;                  // taken instead of a file if has_text
+  bool has_text = false;
+  std::string path;                  // explicit file
+};
+
+// Never throws for bad input; a fatal problem is in `problems`.
+Config load_config(const ConfigSource& source);
+// As JSON for cc_config_json: {"values": [{"key","value","origin"}…], "problems": […], "layers": […]}.
+std::string config_json(const Config& c);
+// "10G", "500M", "1024" -> bytes; false if it is no size.
+bool parse_size(std::string_view text, uint64_t* out);
+// Valid tenant: 1 to 64 of a-z 0-9 . _ -, first one a letter or digit (lower case only: some file systems fold case).
+bool valid_tenant(std::string_view tenant);
+
+}  // namespace cchain

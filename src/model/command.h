@@ -1,0 +1,99 @@
+// A compile command, understood: what of it is in the key, what it reads and what it writes.
+//
+// Nothing falls out of the key: a word is either classified by the option tables, or the command is refused with the word as reason.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace cchain {
+
+enum class Family { kGcc, kClang };
+enum class Language { kC, kCxx, kObjC, kObjCxx, kAsm, kAsmCpp, kCPreprocessed, kCxxPreprocessed };
+
+struct SearchDir {
+  enum Kind { kQuote, kBracket, kSystem, kAfter };  // -iquote, -I, -isystem, -idirafter
+  Kind kind;
+  std::string path;  // as spelled; `=` and $SYSROOT prefixes are refused by the tables
+};
+
+struct CommandOutput {
+  std::string role;  // "object", "depfile", …
+  std::string path;  // as spelled or as the compiler derives it
+};
+
+// What the words in front of the compiler are.
+struct Launchers {
+  size_t compiler_index = 0;                               // argv index of the compiler
+  std::vector<std::pair<std::string, std::string>> env;    // NAME=value set by `env` (or a shell) in front
+  std::vector<std::string> words;                          // the launchers skipped (ccache, sccache, distcc, …)
+  std::string refused;                                     // non-empty: not understood, why
+};
+
+struct Command {
+  std::string uncacheable;  // empty: fine. Else the reason, which names the word: "unknown option -fooled"
+
+  Family family = Family::kGcc;
+  Language language = Language::kC;
+  bool language_explicit = false;   // by -x
+  std::string source;               // as spelled
+  std::string output;               // -o, or the derived default, as spelled
+  std::vector<CommandOutput> outputs;  // object first, then depfile if one was asked for
+
+  // Words that are in the key, in their order, with joined and separate forms kept as spelled. Not among them: the compiler,
+  // the source, -o and its operand, the names of the dependency file and whatever steers the dependency file only (below).
+  std::vector<std::string> key_args;
+  // Words that steer the probe: all of key_args that can change the search path, the programs that run or what they are
+  // told by default (-m*, --sysroot, -B, -std, -stdlib, -nostdinc, -f…, -O…, -g…, -pthread, -specs, -target, -x). Not: -D -U -I -iquote
+  // -isystem -idirafter -include -imacros -W*.
+  std::vector<std::string> probe_args;
+
+  std::vector<SearchDir> search_dirs;     // in their order
+  std::vector<std::string> includes;      // -include, in order
+  std::vector<std::string> imacros;       // -imacros, in order
+  std::vector<std::string> input_files;   // other files whose contents are inputs (-fsanitize-ignorelist=f, …), as spelled
+  bool nostdinc = false;                  // -nostdinc or -nostdinc++ (in probe_args too)
+
+  // Dependencies.
+  enum Deps { kNone, kMD, kMMD } deps = kNone;
+  std::string dep_file;                   // where it goes, as spelled or derived
+  std::string dep_target;                 // the exact text of the target side that steers the file's bytes: -MT/-MQ words or the derived default, with -MP
+                                          // (a canonical string for the key; empty if kNone)
+  bool dep_phony = false;                 // -MP
+
+  bool cwd_matters = false;               // some option lets the working directory reach the object (-g…, --coverage, …)
+  bool native = false;                    // -march=native and the like (the probe tells what they mean)
+  bool debug_macros = false;              // -g3 or -ggdb3
+  bool warnings = false;                  // some -W is on (or -pedantic), so comments may steer diagnostics
+  bool color_given = false;               // -fdiagnostics-color… / -fcolor-diagnostics given: do not add ours
+  bool trigraphs = false;                 // -trigraphs or -std=c…/-ansi: trigraphs are alive
+  bool date_time_warning = false;         // -Wdate-time
+  bool records_command_line = false;      // -frecord-gcc-switches, -grecord-command-line: nothing may be added
+  bool stdout_possible = false;           // an option lets it write to stdout
+};
+
+// Finds the compiler behind launchers: ccache, sccache, buildcache, distcc, icecc, `env [-i refused] A=B…`, `cmake -E env A=B… --`,
+// nice without options. `is_launcher_self` is asked for each word's base name ("cchain"). For argv without a launcher: index 0.
+Launchers find_compiler(const std::vector<std::string>& argv);
+
+// Words after response files (@file, nested, read by `read_file`, GNU quoting) have been put in their place. `args` excludes the compiler.
+// read_file returns false if the file can't be read: then gcc takes the word as it is, which is refused here.
+bool expand_response_files(std::vector<std::string>* args,
+                           const std::function<bool(const std::string&, std::string*)>& read_file,
+                           std::string* why);
+
+// Parses the words after the compiler. `compiler_base` is the name the compiler is called by without directories ("g++-12"): it gives the default
+// language mode (g++ compiles .c as C++). Never throws for bad input: the answer is `uncacheable`.
+Command parse_command(Family family, std::string_view compiler_base, const std::vector<std::string>& args);
+
+// A shell line read strictly (POSIX sh quoting). False with `why` for anything a shell would expand, redirect, glob, or run as a
+// second command. Understood: words, '…', "…" (no $ ` \-specials beyond \" \\ \$ \` \newline), backslash, NAME=value in front, and
+// a leading `cd DIR &&` (once; then *cd is DIR).
+bool parse_shell_line(std::string_view line, std::vector<std::pair<std::string, std::string>>* env,
+                      std::string* cd, std::vector<std::string>* argv, std::string* why);
+
+}  // namespace cchain

@@ -1,0 +1,60 @@
+// The include scanner: which names a source or header file could ask the file system for, whatever its macros say.
+//
+// It reads no conditionals: directives in dead branches and comments are reported too (more is safe, less is a wrong hit).
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cchain {
+
+struct ScanOperand {
+  enum Kind : uint8_t {
+    kInclude = 0,      // #include, #import
+    kIncludeNext = 1,
+    kHas = 2,          // __has_include, or IDENT(<x>) / IDENT("x") in #if/#elif (an alias of it may be behind IDENT)
+    kHasNext = 3,      // __has_include_next
+  };
+  Kind kind;
+  bool quoted;       // "x" or <x>
+  std::string name;
+  bool operator==(const ScanOperand&) const = default;
+};
+
+// ScanResult.flags
+enum ScanFlags : uint32_t {
+  kScanComputedInclude = 1u << 0,  // an #include whose operand is no literal
+  kScanComputedHas = 1u << 1,      // __has_include(MACRO)
+  kScanDate = 1u << 2,             // __DATE__ or __TIME__, or pieces that could be pasted to them
+  kScanTimestamp = 1u << 3,        // __TIMESTAMP__, or pieces
+  kScanEmbed = 1u << 4,            // #embed, __has_embed
+  kScanDependency = 1u << 5,       // #pragma GCC dependency (also in _Pragma)
+  kScanAsmFile = 1u << 6,          // an asm template (or assembler text) that spells .incbin or .include
+  kScanAsmDoubt = 1u << 7,         // an asm template with words that are no string literals before its first ':' or ')'
+  kScanOnce = 1u << 8,             // #pragma once, or #import
+  kScanModule = 1u << 9,           // import/module/export module declarations, #pragma clang module
+  kScanSystemHeader = 1u << 10,    // #pragma GCC system_header
+  kScanPch = 1u << 11,             // #pragma GCC pch_preprocess, hdrstop
+};
+
+struct ScanResult {
+  uint32_t flags = 0;
+  std::vector<ScanOperand> operands;      // without duplicates, in order of first appearance
+  std::vector<std::string> has_aliases;   // macros whose body names __has_include (or _next): #define HI __has_include
+  bool operator==(const ScanResult&) const = default;
+};
+
+// `asm_source`: the text is assembler (.s, .S): every line is an assembler template.
+ScanResult scan(std::string_view text, bool asm_source = false);
+
+// Whether `alias` (from has_aliases of any file) is used in `text` in a way that the operands do not cover: with an operand that is no
+// literal, or in the body of another macro.
+bool alias_escapes(std::string_view text, std::string_view alias);
+
+// A compact form for the table that remembers results by the digest of the file.
+std::string encode_scan(const ScanResult& r);
+bool decode_scan(std::string_view bytes, ScanResult* r);
+
+}  // namespace cchain
