@@ -188,6 +188,7 @@ typedef struct cc_output {
   uint32_t mode;        /* permission bits beyond the umask's default; 0, or 0111 for an executable */
 } cc_output;
 #define CC_OUTPUT_OPTIONAL 1u /* may be missing in a stored result */
+#define CC_OUTPUT_EMPTY 2u    /* with data NULL: the output is an empty file, not one to be read */
 
 /* An action that the host understands itself (code generation, a link, a lint). `key` must determine the outputs: everything
  * that can influence them (programs, inputs' contents, arguments, environment) is in it or is promised not to matter. It is

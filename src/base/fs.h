@@ -12,9 +12,10 @@ namespace cchain {
 struct FileId {
   uint64_t dev = 0, ino = 0, size = 0;
   int64_t mtime_ns = 0, ctime_ns = 0;
-  uint32_t mode = 0;  // st_mode; its type bits only are compared
+  uint32_t mode = 0;   // st_mode; its type bits only are compared
+  uint64_t mount = 0;  // the mount it was seen through (0: not known): device numbers are used again
   bool operator==(const FileId& o) const {
-    return dev == o.dev && ino == o.ino && size == o.size && mtime_ns == o.mtime_ns && ctime_ns == o.ctime_ns &&
+    return dev == o.dev && ino == o.ino && size == o.size && mtime_ns == o.mtime_ns && ctime_ns == o.ctime_ns && mount == o.mount &&
            (mode & 0170000) == (o.mode & 0170000);
   }
   bool same_file(const FileId& o) const { return dev == o.dev && ino == o.ino; }

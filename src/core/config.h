@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace cchain {
@@ -33,7 +34,7 @@ struct CompilerConfig {
 };
 
 struct ConfigProblem {
-  bool fatal;          // no JSON: compile without a cache
+  bool fatal;          // no JSON, or a file that was named can't be read: compile without a cache
   std::string where;   // "/path/config.json:12" or "CCHAIN_LAYERS"
   std::string text;
 };
@@ -42,20 +43,25 @@ struct ConfigValue {   // for `cchain config`
   std::string key, value, origin;  // origin: "default", "/path:12", "CCHAIN_DIR"
 };
 
+enum class ReadOnly { kNo, kRemote, kAll };
+
 struct Config {
   bool disabled = false;                 // CCHAIN_DISABLE
+  ReadOnly read_only = ReadOnly::kNo;    // CCHAIN_READ_ONLY: already applied to `layers`; for the layers that the host brings
   std::string tenant = "local";
   Mode mode = Mode::kDirect;
   std::vector<LayerConfig> layers;
   std::vector<std::string> extra_env, extra_files;  // for every compile
   std::vector<CompilerConfig> compilers;            // "compilers": [{…}]
-  std::string state_dir;                 // private files: memo, digests, probes, statistics. Default: <first disk root>/private
+  std::string state_dir;                 // private files: memo, digests, probes, statistics. Default: <root>/private of the first usable disk layer
+                                         // that is one user's own (writable, no umask), else of the default root; "" if there is none
   std::string log_path;                  // CCHAIN_LOG
   std::string stats_log;                 // CCHAIN_STATS_LOG
   bool recache = false;                  // CCHAIN_RECACHE=1: lookups miss, stores replace
   bool warn = false;                     // CCHAIN_WARN=1
   int flush_timeout_ms = 10000;
   uint64_t max_entry_size = 512ull << 20;
+  std::string unusable;                  // non-empty: why no layer may be used, the host's neither: a wrong tenant, extra_env, extra_files or compilers
   std::vector<ConfigProblem> problems;
   std::vector<ConfigValue> values;
   std::string file;                      // the configuration file that was read, or ""

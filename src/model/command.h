@@ -72,6 +72,7 @@ struct Command {
   bool color_given = false;               // -fdiagnostics-color… / -fcolor-diagnostics given: do not add ours
   bool trigraphs = false;                 // -trigraphs or -std=c…/-ansi: trigraphs are alive
   bool date_time_warning = false;         // -Wdate-time
+  bool warnings_off = false;              // -w: no warning is printed, not even one that we ask for
   bool records_command_line = false;      // -frecord-gcc-switches, -grecord-command-line: nothing may be added
   bool stdout_possible = false;           // an option lets it write to stdout
 };

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/fs.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/stat.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+namespace cchain {
+
+Fd& Fd::operator=(Fd&& o) noexcept {
+  if (this != &o) {
+    reset();
+    fd_ = o.fd_;
+    o.fd_ = -1;
+  }
+  return *this;
+}
+void Fd::reset() {
+  if (fd_ >= 0) {
+    int saved = errno;
+    close(fd_);
+    errno = saved;
+  }
+  fd_ = -1;
+}
+
+namespace {
+
+// STATX_MNT_ID (Linux 5.8) and STATX_MNT_ID_UNIQUE (6.8); a kernel that knows neither leaves zero.
+constexpr unsigned kMountId = 0x1000u | 0x4000u;
+
+int statx_id(int dirfd, const char* path, int flags, FileId* id) {
+  struct statx sx;
+  if (statx(dirfd, path, flags | AT_NO_AUTOMOUNT, STATX_TYPE | STATX_MODE | STATX_INO | STATX_SIZE | STATX_MTIME | STATX_CTIME | kMountId, &sx) != 0) return errno;
+  id->dev = static_cast<uint64_t>(sx.stx_dev_major) << 32 | sx.stx_dev_minor;
+  id->ino = sx.stx_ino;
+  id->size = sx.stx_size;
+  id->mtime_ns = sx.stx_mtime.tv_sec * 1000000000 + sx.stx_mtime.tv_nsec;
+  id->ctime_ns = sx.stx_ctime.tv_sec * 1000000000 + sx.stx_ctime.tv_nsec;
+  id->mode = sx.stx_mode;
+  id->mount = sx.stx_mnt_id;
+  return 0;
+}
+
+// Clears the override's bits from a mode that the process's umask has not been applied to yet.
+int apply_umask(int fd, unsigned mode, int umask_override) {
+  if (umask_override < 0) return 0;
+  return fchmod(fd, mode & ~static_cast<unsigned>(umask_override)) == 0 ? 0 : errno;
+}
+
+}  // namespace
+
+int stat_file(const char* path, FileId* id) { return statx_id(AT_FDCWD, path, 0, id); }
+int lstat_file(const char* path, FileId* id) { return statx_id(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, id); }
+int fstat_file(int fd, FileId* id) { return statx_id(fd, "", AT_EMPTY_PATH, id); }
+
+int read_file(const char* path, std::string* out, uint64_t limit, FileId* id) {
+  // Without O_NONBLOCK a FIFO that took the file's place would hold us up here.
+  Fd fd(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!fd) return errno;
+  FileId f;
+  if (int e = fstat_file(fd.get(), &f)) return e;
+  if (id) *id = f;
+  if (!f.is_regular()) return f.is_dir() ? EISDIR : EINVAL;
+  if (f.size > limit) return EFBIG;
+  out->resize(f.size);
+  size_t done = 0;
+  while (done < f.size) {
+    ssize_t n = read(fd.get(), out->data() + done, f.size - done);
+    if (n < 0) {
+      if (errno == EINTR) continue;
+      return errno;
+    }
+    if (n == 0) break;
+    done += static_cast<size_t>(n);
+  }
+  out->resize(done);
+  return 0;
+}
+
+int write_all(int fd, const void* data, size_t size) {
+  const char* p = static_cast<const char*>(data);
+  while (size > 0) {
+    ssize_t n = write(fd, p, size);
+    if (n < 0) {
+      if (errno == EINTR) continue;
+      return errno;
+    }
+    p += n;
+    size -= static_cast<size_t>(n);
+  }
+  return 0;
+}
+
+int publish_file(const std::string& path, std::string_view data, const PublishOptions& o) {
+  static std::atomic<uint32_t> counter{0};
+  std::string dir = path.find('/') == std::string::npos ? std::string(".") : std::string(path_dir(path));
+  if (!o.replace) {
+    Fd fd(open(dir.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, o.mode));
+    if (fd) {
+      if (int e = write_all(fd.get(), data.data(), data.size())) return e;
+      if (int e = apply_umask(fd.get(), o.mode, o.umask_override)) return e;
+      char proc[64];
+      snprintf(proc, sizeof proc, "/proc/self/fd/%d", fd.get());
+      if (linkat(AT_FDCWD, proc, AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0) return 0;
+      if (errno == EEXIST) return EEXIST;
+      // No /proc, or a file system that opens temporary files but can't link them: by name below.
+    } else if (errno == ENOENT || errno == ENOTDIR || errno == EACCES || errno == EROFS || errno == ENOSPC || errno == EDQUOT) {
+      return errno;
+    }
+  }
+  char suffix[64];
+  snprintf(suffix, sizeof suffix, "/.tmp.%d.%u", static_cast<int>(getpid()), counter.fetch_add(1));
+  std::string tmp = dir + suffix;
+  unlink(tmp.c_str());
+  Fd fd(open(tmp.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, o.mode));
+  if (!fd) return errno;
+  int e = write_all(fd.get(), data.data(), data.size());
+  if (!e) e = apply_umask(fd.get(), o.mode, o.umask_override);
+  fd.reset();
+  if (!e) {
+    if (o.replace)
+      e = rename(tmp.c_str(), path.c_str()) == 0 ? 0 : errno;
+    else if (renameat2(AT_FDCWD, tmp.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0)
+      e = 0;
+    else if (errno == EINVAL || errno == ENOSYS)  // the file system knows no RENAME_NOREPLACE
+      e = link(tmp.c_str(), path.c_str()) == 0 ? (unlink(tmp.c_str()), 0) : errno;
+    else
+      e = errno;
+  }
+  if (e) unlink(tmp.c_str());
+  return e;
+}
+
+int make_dirs(const std::string& path, unsigned mode, int umask_override) {
+  if (path.empty()) return 0;
+  if (mkdir(path.c_str(), mode) == 0) {
+    if (umask_override >= 0) chmod(path.c_str(), mode & ~static_cast<unsigned>(umask_override));
+    return 0;
+  }
+  if (errno == EEXIST) {
+    FileId id;
+    if (int e = stat_file(path.c_str(), &id)) return e;
+    return id.is_dir() ? 0 : ENOTDIR;
+  }
+  if (errno != ENOENT) return errno;
+  std::string parent(path_dir(path));
+  if (parent.empty() || parent == path) return ENOENT;
+  if (int e = make_dirs(parent, mode, umask_override)) return e;
+  if (mkdir(path.c_str(), mode) == 0) {
+    if (umask_override >= 0) chmod(path.c_str(), mode & ~static_cast<unsigned>(umask_override));
+    return 0;
+  }
+  return errno == EEXIST ? 0 : errno;
+}
+
+int list_dir(const std::string& path, std::vector<std::string>* names) {
+  DIR* d = opendir(path.c_str());
+  if (!d) return errno;
+  errno = 0;
+  while (dirent* e = readdir(d)) {
+    if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0) names->emplace_back(e->d_name);
+    errno = 0;
+  }
+  int err = errno;
+  closedir(d);
+  return err;
+}
+
+bool trusted_filesystem(const char* path) {
+  struct statfs s;
+  if (statfs(path, &s) != 0) return false;
+  switch (static_cast<unsigned long>(s.f_type)) {
+    case 0xEF53:      // ext2, ext3, ext4
+    case 0x58465342:  // xfs
+    case 0x9123683E:  // btrfs
+    case 0x01021994:  // tmpfs
+      return true;
+    default:
+      return false;
+  }
+}
+
+int64_t now_ns() {
+  timespec ts;
+  clock_gettime(CLOCK_REALTIME_COARSE, &ts);
+  return ts.tv_sec * int64_t{1000000000} + ts.tv_nsec;
+}
+
+std::string path_join(std::string_view dir, std::string_view name) {
+  if (dir.empty() || (!name.empty() && name[0] == '/')) return std::string(name);
+  std::string s;
+  s.reserve(dir.size() + 1 + name.size());
+  s.append(dir);
+  if (s.back() != '/') s += '/';
+  s.append(name);
+  return s;
+}
+std::string_view path_dir(std::string_view path) {
+  size_t slash = path.rfind('/');
+  if (slash == std::string_view::npos) return {};
+  while (slash > 0 && path[slash - 1] == '/') slash--;
+  return slash == 0 ? path.substr(0, 1) : path.substr(0, slash);
+}
+std::string_view path_base(std::string_view path) {
+  size_t slash = path.rfind('/');
+  return slash == std::string_view::npos ? path : path.substr(slash + 1);
+}
+
+}  // namespace cchain

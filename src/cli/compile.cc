@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/compile.h"
+
+#include <cchain.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <new>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/io.h"
+#include "cli/process.h"
+#include "cli/program.h"
+
+namespace cli {
+
+namespace {
+
+constexpr int kMaxTasks = 32;
+constexpr size_t kStreamLimit = 64u << 20;         // of a compile
+constexpr size_t kTaskStreamLimit = 512u << 20;    // of a probe or a preprocessor
+
+struct Command {
+  const char* name;  // as the user wrote it
+  int argc;
+  char** argv;
+  Program program;
+  FileKey self;
+  Guard guard;
+};
+
+// The command itself in our place: same process, descriptors, terminal, arguments.
+[[noreturn]] void become(const Command& c) {
+  int error = c.program.error;
+  if (!error) {
+    // The p is for a file without an interpreter line, which execvp gives to the shell.
+    try {
+      std::string active = c.guard.extended(Guard::kExec, getpid(), c.self, c.program.key);
+      std::vector<const char*> env = environment_with({active.c_str()});
+      execvpe(c.program.path.c_str(), c.argv, const_cast<char* const*>(env.data()));
+    } catch (const std::bad_alloc&) {
+      execvp(c.program.path.c_str(), c.argv);
+    }
+    error = errno;
+  }
+  complain(c.name, ": ", strerror(error));
+  _exit(error == ENOENT ? 127 : 126);
+}
+
+void warn(void*, int32_t level, const char* text, size_t len) {
+  if (level <= CC_LOG_WARN) complain(std::string_view(text, len));
+}
+
+uint32_t terminal_columns() {
+  winsize size;
+  if (ioctl(2, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  const char* columns = getenv("COLUMNS");
+  return columns ? static_cast<uint32_t>(strtoul(columns, nullptr, 10)) : 0;
+}
+
+void deliver(const uint8_t* out, uint64_t out_size, const uint8_t* err, uint64_t err_size) {
+  if (out_size) write_all(1, out, out_size);
+  if (err_size) write_all(2, err, err_size);
+}
+
+const uint8_t* bytes(const std::string& s) { return reinterpret_cast<const uint8_t*>(s.data()); }
+
+// The words of CCHAIN_PREFIX, the first one found on PATH; empty if there are none. It is for the compiles of misses
+// only: a command that can't be cached runs as it was given (`cchain make` must not become `distcc make`), and a probe
+// asks the local compiler.
+struct Prefix {
+  std::vector<std::string> words;
+  Program program;
+};
+
+Prefix find_prefix(const Command& c, bool warnings) {
+  Prefix prefix;
+  const char* p = getenv("CCHAIN_PREFIX");
+  while (p && *p) {
+    size_t blank = strspn(p, " \t\n");
+    size_t word = strcspn(p + blank, " \t\n");
+    if (word) prefix.words.emplace_back(p + blank, word);
+    p += blank + word;
+  }
+  if (prefix.words.empty()) return prefix;
+  prefix.program = find_program(prefix.words[0].c_str(), getenv("PATH"), c.self, c.guard);
+  if (prefix.program.error) {
+    if (warnings) complain(prefix.words[0], ": CCHAIN_PREFIX is left out: ", strerror(prefix.program.error));
+    prefix.words.clear();
+  }
+  return prefix;
+}
+
+// Runs the task. 0 or errno; nothing has been written then.
+int run_task(const Command& c, const cc_task& task, bool warnings, Ended* ended) {
+  const bool compiles = task.kind == CC_TASK_COMPILE;
+  Prefix prefix;
+  if (compiles) prefix = find_prefix(c, warnings);
+  Program program = c.program;
+  if (!prefix.words.empty()) program = prefix.program;
+  else if (strcmp(task.argv[0], c.argv[0]) != 0) program = find_program(task.argv[0], getenv("PATH"), c.self, c.guard);
+  if (program.error) return program.error;
+
+  std::vector<const char*> argv;
+  for (const std::string& word : prefix.words) argv.push_back(word.c_str());
+  for (const char* const* word = task.argv; *word; word++) argv.push_back(*word);
+  if (prefix.words.empty() && program.other) argv[0] = program.path.c_str();
+  argv.push_back(nullptr);
+  std::string active = c.guard.extended(Guard::kCompile, getpid(), c.self, program.key);
+  std::vector<const char*> more;
+  for (const char* const* e = task.env; e && *e; e++) more.push_back(*e);
+  more.push_back(active.c_str());
+  std::vector<const char*> env = environment_with(more);
+
+  // task.cwd is where we are: the invocation was parsed without another one.
+  Run what;
+  what.path = program.path.c_str();
+  what.argv = argv.data();
+  what.env = env.data();
+  what.null_stdin = !compiles;
+  what.capture_out = !compiles || (task.capture & CC_CAPTURE_STDOUT);
+  what.capture_err = !compiles || (task.capture & CC_CAPTURE_STDERR);
+  what.capture_limit = compiles ? kStreamLimit : kTaskStreamLimit;
+  what.pass_on = compiles;
+  return run(what, ended);
+}
+
+class Session {
+ public:
+  explicit Session(const Command& command) : c_(command), warnings_(env_flag("CCHAIN_WARN")) {}
+  ~Session() { close(); }
+
+  // Returns if the command is to be run as if we were not there.
+  void run() {
+    if (!open()) return trouble(cc_last_error());
+    for (int tasks = 0; tasks <= kMaxTasks;) {
+      cc_result result = {sizeof result};
+      int status = cc_lookup(cache_, inv_, tenant_, &result);
+      if (status > 0) {
+        deliver(result.stdout_data, result.stdout_size, result.stderr_data, result.stderr_size);
+        cc_close(cache_);
+        _exit(result.exit_status);
+      }
+      if (status < 0) return trouble(cc_last_error());
+      if (cc_invocation_uncacheable(inv_)) return;
+      cc_task task;
+      bool learnt = false;
+      for (;; tasks++) {
+        task = {sizeof task};
+        if (cc_invocation_task(cache_, inv_, &task) < 0) return trouble(cc_last_error());
+        if (task.kind != CC_TASK_PROBE && task.kind != CC_TASK_PREPROCESS) break;
+        if (tasks >= kMaxTasks || !ask(task)) return;
+        learnt = true;
+      }
+      if (learnt) continue;
+      if (task.kind == CC_TASK_COMPILE && task.argv) make(task);
+      return;
+    }
+  }
+
+ private:
+  bool open() {
+    cc_open_options options = {sizeof options};
+    options.host = "cchain";
+    if (warnings_) options.log = warn, options.log_level = CC_LOG_WARN;
+    if (cc_open(&options, &cache_) != CC_OK) {
+      cache_ = nullptr;
+      return false;
+    }
+    tenant_ = getenv("CCHAIN_TENANT");
+    if (!tenant_ || !*tenant_) tenant_ = "local";
+    cc_invocation_options how = {sizeof how};
+    if (isatty(2)) how.flags = CC_INV_TERMINAL, how.columns = terminal_columns();
+    if (cc_invocation_parse_argv(cache_, c_.argc, c_.argv, &how, &inv_) == CC_OK) return true;
+    inv_ = nullptr;
+    return false;
+  }
+
+  void close() {
+    cc_invocation_free(inv_);  // its temporary files go with it
+    cc_close(cache_);
+    inv_ = nullptr, cache_ = nullptr;
+  }
+
+  void trouble(std::string_view text, std::string_view more = {}) {
+    if (warnings_) complain(text, more);
+  }
+
+  // A probe or a preprocessor run, and its answer handed back.
+  bool ask(const cc_task& task) {
+    Ended ended;
+    if (int error = run_task(c_, task, warnings_, &ended))
+      return trouble(task.argv[0], std::string(": ").append(strerror(error))), false;
+    if (ended.signal) {
+      close();
+      end_by(ended.signal);
+    }
+    if (ended.overflow) return false;
+    cc_task_result answer = {sizeof answer};
+    answer.exit_status = exit_code(ended.status);
+    answer.stdout_data = bytes(ended.out), answer.stdout_size = ended.out.size();
+    answer.stderr_data = bytes(ended.err), answer.stderr_size = ended.err.size();
+    if (cc_invocation_task_done(cache_, inv_, &answer) == CC_OK) return true;
+    return trouble(cc_last_error()), false;
+  }
+
+  // The compile of a miss. Returns if it could not be started. Whatever signals came meanwhile went to the compiler:
+  // how it ended is how we end.
+  void make(const cc_task& task) {
+    Ended ended;
+    if (int error = run_task(c_, task, warnings_, &ended))
+      return trouble(task.argv[0], std::string(": ").append(strerror(error)));
+    deliver(bytes(ended.out), ended.out.size(), bytes(ended.err), ended.err.size());
+    if (ended.status == 0 && !ended.overflow) {
+      cc_result made = {sizeof made};
+      made.stdout_data = bytes(ended.out), made.stdout_size = ended.out.size();
+      made.stderr_data = bytes(ended.err), made.stderr_size = ended.err.size();
+      made.duration_ms = ended.ms;
+      cc_store(cache_, inv_, &made, tenant_);
+    }
+    close();
+    end_as(ended.status);
+  }
+
+  const Command& c_;
+  const bool warnings_;
+  cc_cache* cache_ = nullptr;
+  cc_invocation* inv_ = nullptr;
+  const char* tenant_ = nullptr;
+};
+
+}  // namespace
+
+void compile(int argc, char** argv) {
+  const bool streams = reserve_standard_streams();
+  const char* active = getenv(Guard::kVariable);
+  Command c = {argv[0], argc, argv, {}, own_file(), Guard(active, active ? getpid() : 0, active ? getppid() : 0)};
+  std::string path;
+  try {
+    c.program = find_program(argv[0], getenv("PATH"), c.self, c.guard);
+    if (c.program.other) {
+      path = c.program.path;
+      argv[0] = path.data();
+    }
+    if (streams && !c.program.error && !c.guard.in_compile() && !env_flag("CCHAIN_DISABLE")) Session(c).run();
+  } catch (const std::bad_alloc&) {
+    // What memory is left goes to the compiler.
+  }
+  become(c);
+}
+
+}  // namespace cli

@@ -1,0 +1,38 @@
+// The `cchain` command: it stands before a compile command, is called by a compiler's name, or is asked about itself.
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+#include <unistd.h>
+
+#include <new>
+
+#include "cli/commands.h"
+#include "cli/compile.h"
+#include "cli/io.h"
+
+namespace {
+
+bool is_cchain(const char* word) {
+  const char* slash = strrchr(word, '/');
+  return strcmp(slash ? slash + 1 : word, "cchain") == 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 1) return cli::usage();
+  if (!is_cchain(argv[0])) cli::compile(argc, argv);
+  // CC="cchain gcc" and CMAKE_C_COMPILER_LAUNCHER=cchain meet: once is enough.
+  while (argc > 1 && is_cchain(argv[1])) argc--, argv++;
+  if (argc < 2) return cli::usage();
+  if (strcmp(argv[1], "--") == 0) {
+    if (argc < 3) return cli::usage();
+    cli::compile(argc - 2, argv + 2);
+  }
+  if (argv[1][0] != '-' && !cli::is_subcommand(argv[1])) cli::compile(argc - 1, argv + 1);
+  try {
+    return cli::subcommand(argc - 1, argv + 1);
+  } catch (const std::bad_alloc&) {
+    cli::complain("out of memory");
+    return 1;
+  }
+}

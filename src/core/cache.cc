@@ -1,0 +1,1054 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/cache.h"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "base/json.h"
+#include "core/deliver.h"
+#include "layers/disk.h"
+#include "layers/host.h"
+#include "model/places.h"
+
+extern char** environ;
+
+namespace cchain {
+
+namespace {
+
+std::atomic<uint64_t> next_serial{1};
+
+constexpr size_t kWorkers = 2;
+constexpr uint64_t kMaxStreams = 64u << 20;
+
+// An object whose section table lies beyond its end was cut off by a full disk.
+bool object_is_cut(std::string_view d) {
+  if (d.empty()) return true;
+  if (d.size() < EI_NIDENT || memcmp(d.data(), ELFMAG, SELFMAG) != 0) return false;
+  auto cut = [&](auto h) {
+    if (d.size() < sizeof h) return true;
+    memcpy(&h, d.data(), sizeof h);
+    return h.e_shoff == 0 || h.e_shoff > d.size() || d.size() - h.e_shoff < static_cast<uint64_t>(h.e_shnum) * h.e_shentsize;
+  };
+  return d[EI_CLASS] == ELFCLASS64 ? cut(Elf64_Ehdr{}) : cut(Elf32_Ehdr{});
+}
+
+Digest class_key(const Digest& key, std::string_view stream_class) {
+  KeyHasher h("cchain class 1");
+  h.field("key", key);
+  h.field("class", stream_class);
+  return h.finish();
+}
+
+}  // namespace
+
+Cache::Cache(const cc_open_options* o)
+    : config_([&] {
+        ConfigSource src;
+        src.no_files = o && (o->flags & CC_OPEN_NO_FILES);
+        if (!(o && (o->flags & CC_OPEN_NO_ENV))) src.env = environ;
+        if (o && o->config_text) src.text = o->config_text, src.has_text = true;
+        if (o && o->config_path) src.path = o->config_path;
+        return load_config(src);
+      }()),
+      host_(o && o->host ? o->host : "host"),
+      pid_(getpid()),
+      serial_(next_serial.fetch_add(1)),
+      no_env_(o && (o->flags & CC_OPEN_NO_ENV)),
+      usable_state_dir_(config_.state_dir),
+      looker_(usable_state_dir_),
+      memo_(usable_state_dir_.empty() ? "" : usable_state_dir_ + "/memo", 0x43434d31, 1u << 14),
+      compilers_(usable_state_dir_, &looker_, &memo_),
+      chain_(&log_) {
+  if (o && o->log)
+    log_.set_callback(o->log, o->log_user, o->log_level);
+  else if (!config_.log_path.empty())
+    log_.set_file(config_.log_path, kLogInfo);
+  for (const auto& p : config_.problems) {
+    if (p.fatal) throw CallError{CC_E_CONFIG, p.where + ": " + p.text};
+    log_.line(kLogError, "%s: %s", p.where.c_str(), p.text.c_str());
+  }
+  std::vector<bool> used(o ? o->host_layer_count : 0);
+  auto host_layer = [&](const cc_host_layer& h, LayerConfig lc) {
+    if (!h.ops || h.ops->version != CC_LAYER_VERSION || !h.ops->get) throw CallError{CC_E_INVALID, "cc_open: a host layer without get or of another version"};
+    chain_.add(make_host_layer(h, config_.max_entry_size, &log_), std::move(lc));
+  };
+  for (const auto& lc : config_.layers) {
+    if (!lc.disabled.empty()) continue;
+    if (lc.type == "disk") {
+      DiskOptions d;
+      d.path = lc.path;
+      d.max_size = lc.max_size;
+      d.umask = lc.umask;
+      d.read_only = !lc.write;
+      chain_.add(make_disk_layer(lc.name, d, &log_), lc);
+    } else if (lc.type == "host") {
+      for (size_t i = 0; i < used.size(); i++)
+        if (!used[i] && o->host_layers[i].name && lc.name == o->host_layers[i].name) {
+          used[i] = true;
+          host_layer(o->host_layers[i], lc);
+        }
+    }
+  }
+  for (size_t i = 0; i < used.size(); i++)
+    if (!used[i]) host_layer(o->host_layers[i], LayerConfig{});
+}
+
+Cache::~Cache() {
+  if (forked()) {
+    for (auto& t : workers_) t.detach();
+    return;
+  }
+  flush(CC_TIMEOUT_DEFAULT);
+  {
+    std::lock_guard<std::mutex> lock(async_mutex_);
+    stop_ = true;
+    async_cv_.notify_all();
+  }
+  for (auto& t : workers_) t.join();
+  if (event_fd_ >= 0) close(event_fd_);
+}
+
+bool Cache::forked() const { return getpid() != pid_; }
+
+std::string Cache::check_tenant(const char* tenant) const {
+  if (!tenant || !*tenant) throw CallError{CC_E_TENANT, "the tenant is empty"};
+  if (!valid_tenant(tenant)) throw CallError{CC_E_TENANT, std::string("no valid tenant: ") + tenant};
+  return tenant;
+}
+
+uint64_t Cache::epoch() {
+  if (session_depth_.load(std::memory_order_acquire) > 0) return session_epoch_.load(std::memory_order_acquire);
+  return looker_.new_epoch();
+}
+
+// ---- invocations
+
+std::unique_ptr<Invocation> Cache::new_invocation(const cc_invocation_options* o) {
+  auto inv = std::make_unique<Invocation>();
+  inv->cache_serial = serial_;
+  if (o) {
+    inv->flags = o->flags;
+    inv->columns = o->columns;
+    if (o->cwd) inv->cwd = o->cwd;
+  }
+  if (inv->cwd.empty()) {
+    char buf[4096];
+    if (!getcwd(buf, sizeof buf)) throw CallError{CC_E_INVALID, std::string("the working directory: ") + strerror(errno)};
+    inv->cwd = buf;
+  }
+  if (inv->cwd[0] != '/') throw CallError{CC_E_INVALID, "cwd is not absolute: " + inv->cwd};
+  const char* const* env = o && o->env ? o->env : no_env_ ? nullptr : environ;
+  std::vector<std::string> words;
+  for (; env && *env; env++) words.emplace_back(*env);
+  inv->env = Environment(std::move(words));
+  return inv;
+}
+
+std::unique_ptr<Invocation> Cache::parse(std::vector<std::string> argv, std::string refused, const std::vector<std::pair<std::string, std::string>>& env,
+                                         const std::string& cd, const cc_invocation_options* options) {
+  auto inv = new_invocation(options);
+  for (auto& [name, value] : env) inv->env.set(name, value);
+  if (!cd.empty()) {
+    inv->cwd = path_join(inv->cwd, cd);
+    inv->env.set("PWD", inv->cwd);
+  }
+  if (refused.empty()) {
+    parse_invocation(config_, std::move(argv), inv.get());
+  } else {
+    inv->argv = std::move(argv);
+    inv->uncacheable = std::move(refused);
+  }
+  return inv;
+}
+
+std::unique_ptr<Invocation> Cache::from_key(std::string_view label, std::string_view key, const cc_output* outputs, size_t n, const cc_invocation_options* options) {
+  auto inv = new_invocation(options);
+  inv->from_key = true;
+  KeyHasher h("cchain host key 1");
+  h.field("label", label);
+  h.field("key", key);
+  for (size_t i = 0; i < n; i++) {
+    std::string_view role = outputs[i].role ? outputs[i].role : "";
+    bool ok = !role.empty() && role.size() <= 32;
+    for (char c : role) ok = ok && ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_');
+    for (auto& d : inv->declared) ok = ok && d.role != role;
+    if (!ok) throw CallError{CC_E_INVALID, "no valid role, or given twice: " + std::string(role)};
+    if (!outputs[i].path || !*outputs[i].path) throw CallError{CC_E_INVALID, "an output without a path"};
+    inv->declared.push_back({std::string(role), outputs[i].path});
+    inv->declared_flags.push_back(outputs[i].flags);
+    h.field("role", role);
+  }
+  inv->host_key = h.finish();
+  inv->stream_class = "host";
+  return inv;
+}
+
+void Cache::task(Invocation* inv, cc_task* out) {
+  auto hand_out = [&](uint32_t kind, std::vector<std::string> argv, std::vector<std::string> env, std::string cwd, uint32_t capture) {
+    inv->task_argv = std::move(argv);
+    inv->task_env = std::move(env);
+    inv->task_cwd = std::move(cwd);
+    inv->task_argv_c.clear();
+    inv->task_env_c.clear();
+    for (auto& w : inv->task_argv) inv->task_argv_c.push_back(w.c_str());
+    for (auto& w : inv->task_env) inv->task_env_c.push_back(w.c_str());
+    inv->task_argv_c.push_back(nullptr);
+    inv->task_env_c.push_back(nullptr);
+    out->kind = kind;
+    out->capture = capture;
+    out->argv = inv->task_argv_c.data();
+    out->env = inv->task_env_c.data();
+    out->cwd = inv->task_cwd.c_str();
+  };
+  constexpr uint32_t kBoth = CC_CAPTURE_STDOUT | CC_CAPTURE_STDERR;
+  std::vector<std::string> argv, env;
+  if (inv->next_task == CC_TASK_PROBE && inv->probe_run) {
+    if (inv->probe_run->next(&argv, &env)) return hand_out(CC_TASK_PROBE, argv, env, inv->question.cwd, kBoth);
+    if (!inv->probe_run->refused().empty()) {
+      inv->uncacheable = inv->probe_run->refused();
+    } else if (inv->probe_run->info()) {
+      inv->compiler = inv->probe_run->info();
+      compilers_.put(inv->probe, inv->compiler, inv->probe_run->keep());
+    }
+    inv->probe_run.reset();
+    inv->next_task = inv->uncacheable.empty() ? CC_TASK_NONE : CC_TASK_COMPILE;
+    if (inv->next_task == CC_TASK_NONE) return hand_out(CC_TASK_NONE, {}, {}, inv->cwd, 0);
+  }
+  if (inv->next_task == CC_TASK_PREPROCESS) {
+    inv->preprocess_start_ns = now_ns();
+    return hand_out(CC_TASK_PREPROCESS, preprocess_command(*inv), {}, inv->cwd, kBoth);
+  }
+  if (inv->from_key) return hand_out(CC_TASK_COMPILE, {}, {}, inv->cwd, 0);
+  if (!inv->uncacheable.empty()) return hand_out(CC_TASK_COMPILE, inv->argv, {}, inv->cwd, 0);
+  std::vector<std::string> extra;
+  const Command& c = inv->command;
+  if (inv->stream_class.find(" colour") != std::string::npos && (inv->flags & CC_INV_TERMINAL) && !c.color_given)
+    extra.push_back(c.family == Family::kClang ? "-fcolor-diagnostics" : "-fdiagnostics-color=always");
+  inv->remove_temporaries();
+  auto temporary = [&](const char* suffix) {
+    std::string dir = usable_state_dir_.empty() ? "" : usable_state_dir_ + "/tmp";
+    if (dir.empty() || dir.find_first_of(", \t\n\"'\\$") != std::string::npos || make_dirs(dir, 0700) != 0) return std::string();
+    return dir + "/" + std::to_string(getpid()) + "-" + std::to_string(temp_number_.fetch_add(1)) + suffix;
+  };
+  bool preprocessed = c.language == Language::kCPreprocessed || c.language == Language::kCxxPreprocessed;
+  if (inv->missed && inv->closure && inv->direct_refused.empty()) {
+    if (c.deps == Command::kNone && !preprocessed && !(inv->deps_file = temporary(".d")).empty()) {
+      extra.insert(extra.end(), {"-MD", "-MF", inv->deps_file});
+    }
+    if (inv->closure->asm_doubt() && c.family == Family::kGcc && !(inv->asm_deps_file = temporary(".as.d")).empty())
+      extra.push_back("-Wa,--MD," + inv->asm_deps_file);
+  }
+  hand_out(CC_TASK_COMPILE, command_with(*inv, extra), {}, inv->cwd, kBoth);
+}
+
+void Cache::task_done(Invocation* inv, const cc_task_result& r) {
+  std::string_view out(reinterpret_cast<const char*>(r.stdout_data), r.stdout_size), err(reinterpret_cast<const char*>(r.stderr_data), r.stderr_size);
+  if (inv->next_task == CC_TASK_PROBE && inv->probe_run) {
+    inv->probe_run->done(r.exit_status, out, err);
+    return;
+  }
+  if (inv->next_task != CC_TASK_PREPROCESS) throw CallError{CC_E_STATE, "cc_invocation_task_done: no task was handed out"};
+  inv->next_task = CC_TASK_NONE;
+  inv->preprocessed = true;
+  if (r.exit_status != 0) {
+    inv->preprocess_refused = "the preprocessor failed";
+    return;
+  }
+  ScanResult s = scan(out);
+  if (s.flags & (kScanDependency | kScanPch | kScanModule | kScanAsmFile | kScanAsmDoubt | kScanEmbed)) {
+    inv->preprocess_refused = "the preprocessed source has a pragma, module or assembler text that reads other files";
+    return;
+  }
+  // `# 12 "file" flags`; flag 3 says a system header.
+  std::map<std::string, bool> files;
+  for (size_t at = 0; at < out.size();) {
+    size_t end = out.find('\n', at);
+    std::string_view line = out.substr(at, end == std::string_view::npos ? end : end - at);
+    at = end == std::string_view::npos ? out.size() : end + 1;
+    if (line.size() < 5 || line[0] != '#' || line[1] != ' ' || line[2] < '0' || line[2] > '9') continue;
+    size_t a = line.find('"'), b = line.rfind('"');
+    if (a == std::string_view::npos || b <= a) continue;
+    std::string name;
+    for (size_t i = a + 1; i < b; i++) {
+      if (line[i] == '\\' && i + 1 < b) i++;
+      name += line[i];
+    }
+    if (name.empty() || name[0] == '<' || name.back() == '/') continue;
+    bool system = line.substr(b + 1).find('3') != std::string_view::npos;
+    auto [it, fresh] = files.try_emplace(name, system);
+    if (!fresh) it->second = it->second && system;
+  }
+  uint64_t e = looker_.new_epoch();
+  KeyHasher h("cchain preprocessed 1");
+  h.field("base", inv->base_key);
+  h.field("text", sha256(out));
+  for (auto& [name, system] : files) {
+    Looker::Node* n = looker_.node(path_join(inv->cwd, name));
+    Looker::Look l = looker_.look(n, e);
+    if (l.error || !l.id.is_regular()) {
+      inv->preprocess_refused = n->path + ", which the preprocessed source names, is no file";
+      return;
+    }
+    inv->preprocess_files.push_back({n->path, l.id, system});
+    if (inv->compiler->family == Family::kGcc && !looker_.absent(looker_.node(path_dir(n->path)), std::string(path_base(n->path)) + ".gch/.", e)) {
+      inv->preprocess_refused = "a precompiled header stands beside " + n->path;
+      return;
+    }
+    if (inv->command.warnings && !system) {
+      // Comments steer warnings and are not in the preprocessed text.
+      Digest d;
+      if (looker_.digest(n, e, &d) != 0) {
+        inv->preprocess_refused = n->path + " can't be read";
+        return;
+      }
+      h.field("file", d);
+    }
+  }
+  inv->preprocessed_key = h.finish();
+}
+
+// ---- lookup
+
+void Cache::count_uncacheable(Invocation* inv, const std::string& why) {
+  counters_.uncacheable++;
+  inv->counted_uncacheable = true;
+  std::lock_guard<std::mutex> lock(reasons_mutex_);
+  reasons_["reason:" + why]++;
+}
+void Cache::count_miss(const std::string& why) {
+  counters_.misses++;
+  for (auto& l : chain_.links()) l.layer->counters.misses.fetch_add(1, std::memory_order_relaxed);
+  std::lock_guard<std::mutex> lock(reasons_mutex_);
+  reasons_["miss:" + why]++;
+}
+
+bool Cache::keys(Invocation* inv, const std::string& tenant, uint64_t e, std::string* why) {
+  auto known = compilers_.get(inv->probe, inv->question.cwd, e, nullptr);
+  if (!known) {
+    inv->compiler.reset();
+    if (!inv->probe_run) inv->probe_run = std::make_unique<Probe>(inv->question, inv->env, &looker_, &memo_);
+    if (!inv->probe_run->refused().empty()) {
+      inv->uncacheable = inv->probe_run->refused();
+      inv->probe_run.reset();
+      *why = inv->uncacheable;
+      return false;
+    }
+    inv->next_task = CC_TASK_PROBE;
+    *why = "the compiler is not known yet: it must be probed";
+    return false;
+  }
+  inv->compiler = known;
+  Looker::Node* source = looker_.node(path_join(inv->cwd, inv->command.source));
+  Looker::Look l = looker_.look(source, e);
+  if (l.error || !l.id.is_regular()) {
+    inv->uncacheable = source->path + (l.error ? std::string(": ") + strerror(l.error) : " is no regular file");
+    *why = inv->uncacheable;
+    return false;
+  }
+  if (int err = looker_.digest(source, e, &inv->source_digest)) {
+    *why = source->path + ": " + strerror(err);
+    inv->uncacheable = *why;
+    return false;
+  }
+  inv->tenant = tenant;
+  inv->base_key = base_key(*inv, tenant);
+  KeyHasher h("cchain direct 1");
+  h.field("base", inv->base_key);
+  h.field("source", inv->source_digest);
+  inv->invocation_key = h.finish();
+  return true;
+}
+
+bool Cache::find_entry(Invocation* inv, const Digest& key, bool streams_first, ResultOwner* owner, Digest* found_key) {
+  for (int turn = 0; turn < 2; turn++) {
+    Digest k = (turn == 0) == streams_first ? class_key(key, inv->stream_class) : key;
+    if (!chain_.get_entry(inv->tenant, k, inv->stream_class, config_.max_entry_size, cancelled_, &owner->found)) continue;
+    const Entry& e = owner->found.e;
+    bool merged_host = inv->flags & CC_INV_MERGED;
+    // Two streams can't be made one: their order is lost. One that was merged is stderr, for no command that is cached can write to stdout.
+    if (merged_host && !e.merged && !e.stdout_data.empty() && !e.stderr_data.empty()) continue;
+    if (!merged_host && e.merged && inv->command.stdout_possible) continue;
+    if (found_key) *found_key = k;
+    return true;
+  }
+  return false;
+}
+
+bool Cache::find_direct(Invocation* inv, uint64_t e, ResultOwner* owner) {
+  bool any = false;
+  std::string why;
+  bool in_session = session_depth_.load(std::memory_order_relaxed) > 0;
+  bool hit = chain_.each_set(inv->tenant, inv->invocation_key, [&](const InputsRecord::Set& s) {
+    any = true;
+    std::vector<Looker::Node*> used;
+    Evaluation ev = evaluate(looker_, memo_, inv->invocation_key, s.places, inv->cwd, e, in_session ? &used : nullptr);
+    if (!ev.matched) {
+      if (why.empty()) why = ev.why;
+      return false;
+    }
+    if (!find_entry(inv, ev.key, s.streams, owner, nullptr)) return false;
+    if (in_session) {
+      std::lock_guard<std::mutex> lock(session_mutex_);
+      session_hits_.push_back(std::move(used));
+    }
+    return true;
+  });
+  if (!hit) owner->reason = !any ? "this source was not compiled before with these options" : !why.empty() ? why : "an input has changed";
+  return hit;
+}
+
+int Cache::find(Invocation* inv, const std::string& tenant, uint64_t e, ResultOwner* owner) {
+  inv->next_task = CC_TASK_NONE;
+  if (inv->from_key) {
+    inv->tenant = tenant;
+    KeyHasher h("cchain host result 1");
+    h.field("tenant", tenant);
+    h.field("key", inv->host_key);
+    inv->invocation_key = h.finish();
+    if (!config_.recache && find_entry(inv, inv->invocation_key, false, owner, nullptr)) return 1;
+    owner->reason = config_.recache ? "recache is on" : "this key was not stored before";
+    inv->missed = true;
+    inv->missed_ns = now_ns();
+    inv->next_task = CC_TASK_COMPILE;
+    return 0;
+  }
+  if (inv->uncacheable.empty() && !(inv->preprocessed && inv->missed)) {
+    std::string why;
+    if (!keys(inv, tenant, e, &why)) {
+      owner->reason = why;
+      if (inv->next_task != CC_TASK_PROBE) inv->next_task = CC_TASK_COMPILE;
+      return 0;
+    }
+    inv->missed = false;
+    if (!config_.recache && uses_direct() && find_direct(inv, e, owner)) return 1;
+    if (config_.recache) owner->reason = "recache is on";
+    inv->missed = true;
+    inv->missed_ns = now_ns();
+    inv->direct_refused.clear();
+    inv->closure.reset();
+    if (uses_direct()) {
+      inv->closure = std::make_unique<Closure>(&looker_, &memo_);
+      if (!inv->closure->explore(inv->command, *inv->compiler, inv->cwd, e)) inv->direct_refused = inv->closure->refused();
+    } else {
+      inv->direct_refused = "the mode is preprocess";
+    }
+  }
+  if (!inv->uncacheable.empty()) {
+    owner->reason = inv->uncacheable;
+    inv->next_task = CC_TASK_COMPILE;
+    return 0;
+  }
+  if (uses_preprocess() && !inv->preprocessed) {
+    if (inv->command.debug_macros)
+      inv->preprocess_refused = "-g3 records macros that the preprocessed source does not show";
+    else if (inv->command.language == Language::kAsm || inv->command.language == Language::kAsmCpp)
+      inv->preprocess_refused = "assembler source";
+    if (inv->preprocess_refused.empty()) {
+      inv->next_task = CC_TASK_PREPROCESS;
+      owner->reason = "the preprocessed source is needed";
+      return 0;
+    }
+    inv->preprocessed = true;
+  }
+  if (uses_preprocess() && inv->preprocess_refused.empty() && !config_.recache) {
+    if (find_entry(inv, inv->preprocessed_key, false, owner, nullptr)) return 1;
+    owner->reason = "the preprocessed source is new";
+  }
+  inv->next_task = CC_TASK_COMPILE;
+  bool direct_out = !inv->direct_refused.empty();
+  bool preprocess_out = !uses_preprocess() || !inv->preprocess_refused.empty();
+  if (direct_out && preprocess_out) {
+    inv->uncacheable = uses_direct() ? inv->direct_refused : inv->preprocess_refused;
+    owner->reason = inv->uncacheable;
+  }
+  return 0;
+}
+
+bool Cache::deliver(Invocation* inv, ResultOwner* owner, std::string* why) {
+  const Entry& e = owner->found.e;
+  // Whole or nothing: each output that the command has, and none that it has not.
+  std::vector<const EntryOutput*> outputs(inv->declared.size());
+  for (auto& o : e.outputs) {
+    size_t i = 0;
+    while (i < inv->declared.size() && inv->declared[i].role != o.role) i++;
+    if (i == inv->declared.size() || outputs[i]) {
+      *why = "the entry has another set of outputs";
+      return false;
+    }
+    outputs[i] = &o;
+  }
+  for (size_t i = 0; i < outputs.size(); i++)
+    if (!outputs[i] && !(inv->declared_flags[i] & CC_OUTPUT_OPTIONAL)) {
+      *why = "the entry lacks the output " + inv->declared[i].role;
+      return false;
+    }
+  for (size_t k = outputs.size(); k-- > 0;) {  // the object last
+    if (!outputs[k]) continue;
+    std::string path = path_join(inv->cwd, inv->declared[k].path);
+    bool through = inv->declared[k].role == "depfile" && !inv->from_key;
+    int err = through ? deliver_through(path, outputs[k]->data) : deliver_replacing(path, outputs[k]->data, outputs[k]->mode);
+    if (err) {
+      *why = path + ": " + strerror(err);
+      return false;
+    }
+  }
+  return true;
+}
+
+int Cache::lookup(Invocation* inv, const char* tenant_c, cc_result* result) {
+  std::string tenant = check_tenant(tenant_c);
+  if (inv->cache_serial != serial_) throw CallError{CC_E_INVALID, "the invocation belongs to another cache"};
+  if (cancelled_.load(std::memory_order_relaxed)) throw CallError{CC_E_CANCELLED, "cancelled"};
+  auto owner = std::make_unique<ResultOwner>();
+  int hit = 0;
+  if (config_.disabled) {
+    inv->uncacheable = "the cache is switched off";
+  } else if (chain_.empty() && inv->uncacheable.empty()) {
+    inv->uncacheable = "no layer is configured";
+  }
+  uint64_t e = epoch();
+  hit = find(inv, tenant, e, owner.get());
+  if (hit) {
+    const Entry& en = owner->found.e;
+    bool streams = !en.stdout_data.empty() || !en.stderr_data.empty();
+    std::string why;
+    if (!result && streams) {
+      hit = 0;
+      owner->reason = "it has diagnostics that the host does not take";
+    } else if (!(result && (result->flags & CC_RESULT_NO_DELIVERY)) && !deliver(inv, owner.get(), &why)) {
+      hit = 0;
+      owner->reason = why;
+      std::lock_guard<std::mutex> lock(reasons_mutex_);
+      reasons_["trouble:" + why]++;
+    }
+    if (!hit) {
+      inv->next_task = CC_TASK_COMPILE;
+      // Not to be stored again, and nothing was learnt that a store would need.
+      inv->missed = false;
+    }
+  }
+  if (cancelled_.load(std::memory_order_relaxed) && !hit) throw CallError{CC_E_CANCELLED, "cancelled"};
+  if (hit || inv->next_task == CC_TASK_COMPILE) {
+    counters_.lookups++;
+    if (hit) {
+      counters_.hits++;
+      counters_.saved_ms += owner->found.e.duration_ms;
+      auto& links = chain_.links();
+      for (uint32_t i = 0; i < owner->found.layer; i++) links[i].layer->counters.misses.fetch_add(1, std::memory_order_relaxed);
+      links[owner->found.layer].layer->counters.hits.fetch_add(1, std::memory_order_relaxed);
+    } else if (!inv->uncacheable.empty()) {
+      count_uncacheable(inv, inv->uncacheable);
+    } else {
+      count_miss(owner->reason);
+    }
+    if (log_.on(kLogInfo))
+      log_.line(kLogInfo, "%s %s%s%s", hit ? "hit" : inv->uncacheable.empty() ? "miss" : "uncacheable", inv->declared.empty() ? "-" : inv->declared[0].path.c_str(),
+                hit ? "" : ": ", hit ? "" : owner->reason.c_str());
+  }
+  // A hit by the preprocessed source is made a direct one for the next time.
+  if (hit && inv->preprocessed && inv->closure && inv->direct_refused.empty()) {
+    std::vector<std::string> read;
+    Closure::Evidence ev;
+    ev.source_date_epoch = inv->env.get("SOURCE_DATE_EPOCH");
+    for (auto& o : owner->found.e.outputs)
+      if (o.role == "depfile" && parse_depfile(o.data, &read)) ev.read = &read, ev.read_is_complete = inv->command.deps == Command::kMD;
+    InputsRecord::Set set;
+    if (inv->closure->finish(ev, looker_.new_epoch(), &set.places)) {
+      Evaluation found = evaluate(looker_, memo_, inv->invocation_key, set.places, inv->cwd, looker_.new_epoch());
+      const Entry& en = owner->found.e;
+      set.streams = !en.stdout_data.empty() || !en.stderr_data.empty();
+      if (found.matched) {
+        chain_.put_entry(tenant, set.streams ? class_key(found.key, inv->stream_class) : found.key, en, "{}", false);
+        chain_.put_set(tenant, inv->invocation_key, set);
+      }
+    }
+  }
+  if (!result) return hit;
+  const Entry& en = owner->found.e;
+  if (hit) {
+    bool merged_host = inv->flags & CC_INV_MERGED;
+    std::string_view out = en.stdout_data, err = en.stderr_data;
+    if (merged_host && out.empty()) std::swap(out, err);
+    if (!merged_host && en.merged) std::swap(out, err);
+    result->exit_status = en.exit_status;
+    result->layer = owner->found.layer;
+    result->stdout_data = reinterpret_cast<const uint8_t*>(out.data());
+    result->stdout_size = out.size();
+    result->stderr_data = reinterpret_cast<const uint8_t*>(err.data());
+    result->stderr_size = err.size();
+    result->duration_ms = en.duration_ms;
+    if (result->flags & CC_RESULT_KEEP) {
+      for (auto& o : en.outputs) {
+        owner->strings.emplace_back(o.role);
+        std::string path;
+        for (auto& d : inv->declared)
+          if (d.role == o.role) path = d.path;
+        owner->strings.push_back(std::move(path));
+      }
+      for (size_t i = 0; i < en.outputs.size(); i++)
+        owner->outputs.push_back({owner->strings[2 * i].c_str(), owner->strings[2 * i + 1].c_str(), reinterpret_cast<const uint8_t*>(en.outputs[i].data.data()),
+                                  en.outputs[i].data.size(), 0, en.outputs[i].mode});
+      result->outputs = owner->outputs.data();
+      result->output_count = owner->outputs.size();
+    }
+    owner->reason.clear();
+  }
+  result->reason = owner->reason.c_str();
+  result->owner = owner.release();
+  return hit;
+}
+
+// ---- store
+
+bool Cache::collect_outputs(Invocation* inv, const cc_result& r, Entry* e, std::vector<std::string>* hold) {
+  auto refuse = [&](std::string why) {
+    inv->uncacheable = std::move(why);
+    return false;
+  };
+  hold->reserve(inv->declared.size());
+  for (size_t i = 0; i < inv->declared.size(); i++) {
+    const CommandOutput& d = inv->declared[i];
+    EntryOutput out;
+    out.role = d.role;
+    const cc_output* given = nullptr;
+    for (uint64_t k = 0; k < r.output_count; k++)
+      if (r.outputs[k].role && d.role == r.outputs[k].role && (r.outputs[k].data || r.outputs[k].flags & CC_OUTPUT_EMPTY)) given = &r.outputs[k];
+    if (given) {
+      out.data = std::string_view(reinterpret_cast<const char*>(given->data), given->size);
+      out.mode = given->mode & 0111;
+    } else {
+      std::string path = path_join(inv->cwd, d.path), data;
+      FileId before, after;
+      int err = read_file(path.c_str(), &data, config_.max_entry_size, &before);
+      if (err == ENOENT && inv->declared_flags[i] & CC_OUTPUT_OPTIONAL) continue;
+      if (err) return refuse("the output " + path + ": " + strerror(err));
+      if (stat_file(path.c_str(), &after) != 0 || !(after == before)) return refuse("the output " + path + " changed while it was read");
+      // A tick of the coarse clock either way.
+      if (!inv->from_key && before.newest_ns() < inv->missed_ns - 20'000'000) return refuse("the output " + path + " is older than its compile");
+      out.mode = before.mode & 0111;
+      hold->push_back(std::move(data));
+      out.data = hold->back();
+    }
+    if (d.role == "object" && !inv->from_key && object_is_cut(out.data)) return refuse("the object " + d.path + " is empty or cut off");
+    e->outputs.push_back(out);
+  }
+  return true;
+}
+
+std::string Cache::metadata(const Invocation& inv, const cc_result& r) const {
+  JsonWriter w;
+  w.begin_object();
+  w.key("time").number(now_ns() / 1000000000);
+  w.key("host").string(host_);
+  w.key("duration_ms").number(r.duration_ms);
+  w.key("cwd").string(inv.cwd);
+  if (inv.compiler) w.key("compiler").string(inv.compiler->version);
+  w.key("command").begin_array();
+  for (auto& a : inv.argv) w.string(a);
+  w.end_array();
+  w.end_object();
+  return w.take();
+}
+
+int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
+  std::string tenant = check_tenant(tenant_c);
+  if (inv->cache_serial != serial_) throw CallError{CC_E_INVALID, "the invocation belongs to another cache"};
+  if (!inv->uncacheable.empty()) throw CallError{CC_E_UNCACHEABLE, inv->uncacheable};
+  if (!inv->missed || inv->tenant != tenant) throw CallError{CC_E_STATE, "cc_store: no lookup for this tenant has missed before"};
+  inv->missed = false;
+  auto refuse = [&](const std::string& why) {
+    inv->uncacheable = why;
+    counters_.misses--;
+    count_uncacheable(inv, why);
+    log_.line(kLogInfo, "not stored %s: %s", inv->declared.empty() ? "-" : inv->declared[0].path.c_str(), why.c_str());
+    inv->remove_temporaries();
+    throw CallError{CC_E_UNCACHEABLE, why};
+  };
+  if (r.exit_status != 0) throw CallError{CC_E_UNCACHEABLE, "the command failed"};
+  if (r.stdout_size + r.stderr_size > kMaxStreams) refuse("its diagnostics are too long");
+  Entry e;
+  e.merged = inv->flags & CC_INV_MERGED;
+  e.duration_ms = r.duration_ms;
+  e.stdout_data = std::string_view(reinterpret_cast<const char*>(r.stdout_data), r.stdout_size);
+  e.stderr_data = std::string_view(reinterpret_cast<const char*>(r.stderr_data), r.stderr_size);
+  bool streams = !e.stdout_data.empty() || !e.stderr_data.empty();
+  if (streams) e.stream_class = inv->stream_class;
+  for (std::string_view s : {e.stdout_data, e.stderr_data})
+    if (!inv->from_key && s.find("-Wdate-time]") != std::string_view::npos) refuse("__DATE__ or __TIME__, by -Wdate-time");
+  std::vector<std::string> hold;
+  if (!collect_outputs(inv, r, &e, &hold)) refuse(inv->uncacheable);
+  auto put = [&](const Digest& key) {
+    int err = chain_.put_entry(tenant, streams ? class_key(key, inv->stream_class) : key, e, metadata(*inv, r), config_.recache);
+    if (err) {
+      std::lock_guard<std::mutex> lock(reasons_mutex_);
+      reasons_[std::string("trouble:an entry could not be stored: ") + strerror(err)]++;
+    }
+    return err == 0;
+  };
+  if (inv->from_key) {
+    if (put(inv->invocation_key)) counters_.stores++;
+    return 0;
+  }
+  std::string why = inv->direct_refused;
+  bool stored = false;
+  if (inv->closure && inv->direct_refused.empty()) {
+    Closure::Evidence ev;
+    ev.source_date_epoch = inv->env.get("SOURCE_DATE_EPOCH");
+    std::vector<std::string> read, assembled;
+    std::string text;
+    bool have = false;
+    if (inv->command.deps != Command::kNone) {
+      for (auto& o : e.outputs)
+        if (o.role == "depfile") have = parse_depfile(o.data, &read);
+      if (!have) refuse("its dependency file can't be read");
+      ev.read_is_complete = inv->command.deps == Command::kMD;
+    } else if (!inv->deps_file.empty() && read_file(inv->deps_file.c_str(), &text, 64u << 20) == 0) {
+      have = parse_depfile(text, &read);
+      ev.read_is_complete = true;
+    }
+    if (have) ev.read = &read;
+    if (!inv->asm_deps_file.empty() && read_file(inv->asm_deps_file.c_str(), &text, 64u << 20) == 0 && parse_depfile(text, &assembled))
+      ev.assembler_read_nothing = assembled.size() <= 1;
+    InputsRecord::Set set;
+    uint64_t now = looker_.new_epoch();
+    if (!inv->closure->finish(ev, now, &set.places)) {
+      why = inv->closure->refused();
+    } else {
+      Evaluation found = evaluate(looker_, memo_, inv->invocation_key, set.places, inv->cwd, now);
+      Digest source;
+      if (!found.matched) {
+        why = found.why + " during the compile";
+      } else if (looker_.digest(looker_.node(path_join(inv->cwd, inv->command.source)), now, &source) != 0 || source != inv->source_digest) {
+        why = "the source changed during the compile";
+      } else if (auto c = compilers_.get(inv->probe, inv->question.cwd, now, nullptr); !c || c->identity != inv->compiler->identity) {
+        why = "the compiler changed during the compile";
+      } else {
+        set.streams = streams;
+        // The entry first: a record that leads nowhere costs a look, an entry without a record is never found.
+        if (put(found.key)) {
+          chain_.put_set(tenant, inv->invocation_key, set);
+          counters_.stores++;
+        }
+        stored = true;
+      }
+    }
+  }
+  if (uses_preprocess() && inv->preprocessed && inv->preprocess_refused.empty()) {
+    uint64_t now = looker_.new_epoch();
+    bool same = true;
+    for (auto& f : inv->preprocess_files) {
+      Looker::Look l = looker_.look(looker_.node(f.path), now);
+      if (l.error || !(l.id == f.id) || f.id.newest_ns() > inv->preprocess_start_ns - kSafeNs) {
+        same = false;
+        why = f.path + " changed too short a time before the compile, or during it";
+      }
+      // What was searched earlier must still not be there: the compile searched once more.
+      const auto& chain = inv->compiler->bracket_dirs;
+      for (size_t k = 0; same && k < chain.size(); k++) {
+        std::string dir = path_join(inv->cwd, chain[k]) + "/";
+        if (f.path.compare(0, dir.size(), dir) != 0) continue;
+        for (size_t j = 0; j < k; j++)
+          if (!looker_.absent(looker_.node(path_join(inv->cwd, chain[j])), f.path.substr(dir.size()), now)) {
+            Looker::Look other = looker_.look(looker_.node(path_join(inv->cwd, chain[j]), f.path.substr(dir.size())), now);
+            if (other.error || other.id.newest_ns() > inv->preprocess_start_ns - kSafeNs) {
+              same = false;
+              why = "a header appeared before " + f.path;
+            }
+          }
+        break;
+      }
+    }
+    if (same) {
+      if (put(inv->preprocessed_key) && !stored) counters_.stores++;
+      stored = true;
+    }
+  }
+  inv->remove_temporaries();
+  if (!stored) refuse(why);
+  return 0;
+}
+
+// ---- blobs
+
+int Cache::blob_lookup(Space space, const char* tenant_c, const Digest& digest, std::string* out) {
+  std::string tenant = check_tenant(tenant_c);
+  return chain_.get_blob(space, tenant, digest, out) ? 1 : 0;
+}
+Digest Cache::blob_store(Space space, const char* tenant_c, std::string_view data) {
+  std::string tenant = check_tenant(tenant_c);
+  if (data.size() > config_.max_entry_size) throw CallError{CC_E_INVALID, "the blob is larger than max_entry_size"};
+  Digest d = sha256(data);
+  if (int err = chain_.put_blob(space, tenant, d, data)) throw CallError{CC_E_IO, std::string("the blob could not be stored: ") + strerror(err)};
+  return d;
+}
+
+// ---- session
+
+void Cache::session_begin() {
+  if (session_depth_.fetch_add(1) == 0) {
+    session_epoch_.store(looker_.new_epoch(), std::memory_order_release);
+    std::lock_guard<std::mutex> lock(session_mutex_);
+    session_hits_.clear();
+  }
+}
+void Cache::session_changed(const char* path) {
+  if (session_depth_.load() <= 0) return;
+  if (!path) {
+    session_epoch_.store(looker_.new_epoch(), std::memory_order_release);
+    return;
+  }
+  if (path[0] != '/') throw CallError{CC_E_INVALID, std::string("cc_session_changed: not an absolute path: ") + path};
+  looker_.forget(looker_.node(path));
+  looker_.forget(looker_.node(path_dir(path)));
+}
+int Cache::session_end() {
+  if (session_depth_.load() <= 0) throw CallError{CC_E_STATE, "cc_session_end without cc_session_begin"};
+  if (session_depth_.fetch_sub(1) != 1) return 0;
+  // By now a node may have been looked at in an older epoch of this session: each one's last look counts.
+  std::lock_guard<std::mutex> lock(session_mutex_);
+  std::map<Looker::Node*, bool> changed;
+  int count = 0;
+  for (auto& hit : session_hits_) {
+    bool bad = false;
+    for (Looker::Node* n : hit) {
+      auto [it, fresh] = changed.try_emplace(n, false);
+      if (fresh) {
+        Looker::Look last;
+        FileId now;
+        bool known = looker_.last_look(n, &last);
+        int err = stat_file(n->path.c_str(), &now);
+        // A directory may change in ways that matter to nobody here; files are what a hit depends on.
+        if (!last.id.is_dir()) it->second = known && (err != last.error || (!err && !(now == last.id)));
+      }
+      bad = bad || it->second;
+    }
+    if (bad) count++;
+  }
+  session_hits_.clear();
+  return count;
+}
+
+// ---- asynchronous calls
+
+void Cache::start_workers() {
+  if (!workers_.empty()) return;
+  sigset_t all, old;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &old);
+  for (size_t i = 0; i < kWorkers; i++) workers_.emplace_back([this] { worker(); });
+  pthread_sigmask(SIG_SETMASK, &old, nullptr);
+}
+
+int Cache::async_fd() {
+  std::lock_guard<std::mutex> lock(async_mutex_);
+  if (event_fd_ < 0) {
+    event_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (event_fd_ < 0) throw CallError{CC_E_IO, std::string("eventfd: ") + strerror(errno)};
+    if (!done_.empty()) eventfd_write(event_fd_, 1);
+  }
+  return event_fd_;
+}
+
+void Cache::submit(bool store, Invocation* inv, const char* tenant, cc_result* result, uint64_t tag) {
+  std::string t = check_tenant(tenant);
+  std::lock_guard<std::mutex> lock(async_mutex_);
+  start_workers();
+  jobs_.push_back({store, inv, std::move(t), result, tag});
+  async_cv_.notify_one();
+}
+
+void Cache::worker() {
+  std::unique_lock<std::mutex> lock(async_mutex_);
+  for (;;) {
+    async_cv_.wait(lock, [&] { return stop_ || !jobs_.empty(); });
+    if (jobs_.empty()) return;
+    Job job = std::move(jobs_.front());
+    jobs_.pop_front();
+    running_++;
+    lock.unlock();
+    Done d{std::move(job), 0, ""};
+    try {
+      d.status = d.job.store ? this->store(d.job.inv, *d.job.result, d.job.tenant.c_str()) : this->lookup(d.job.inv, d.job.tenant.c_str(), d.job.result);
+    } catch (const CallError& e) {
+      d.status = e.code;
+      d.error = e.text;
+    } catch (const std::bad_alloc&) {
+      d.status = CC_E_NOMEM;
+    } catch (...) {
+      d.status = CC_E_INTERNAL;
+    }
+    lock.lock();
+    running_--;
+    done_.push_back(std::move(d));
+    if (event_fd_ >= 0) eventfd_write(event_fd_, 1);
+    idle_cv_.notify_all();
+  }
+}
+
+bool Cache::reap(cc_completion* out) {
+  std::lock_guard<std::mutex> lock(async_mutex_);
+  if (done_.empty()) {
+    eventfd_t v;
+    if (event_fd_ >= 0) eventfd_read(event_fd_, &v);
+    return false;
+  }
+  Done d = std::move(done_.front());
+  done_.pop_front();
+  reaped_error_ = std::move(d.error);
+  out->status = d.status;
+  out->tag = d.job.tag;
+  out->inv = reinterpret_cast<cc_invocation*>(d.job.inv);
+  out->result = d.job.result;
+  out->error = reaped_error_.c_str();
+  if (done_.empty() && event_fd_ >= 0) {
+    eventfd_t v;
+    eventfd_read(event_fd_, &v);
+  }
+  return true;
+}
+
+int Cache::flush(int32_t timeout_ms) {
+  int left = 0;
+  {
+    std::unique_lock<std::mutex> lock(async_mutex_);
+    auto idle = [&] { return jobs_.empty() && running_ == 0; };
+    if (!idle())
+      idle_cv_.wait_for(lock, std::chrono::milliseconds(timeout_ms < 0 ? config_.flush_timeout_ms : timeout_ms), [&] { return idle() || cancelled_.load(); });
+    left = static_cast<int>(jobs_.size() + running_);
+  }
+  for (auto& l : chain_.links()) l.layer->flush();
+  write_stats();
+  return left;
+}
+
+// ---- statistics
+
+void Cache::stats(cc_stats* out) const {
+  out->layer_count = static_cast<uint32_t>(chain_.links().size());
+  out->lookups = counters_.lookups;
+  out->hits = counters_.hits;
+  out->misses = counters_.misses;
+  out->uncacheable = counters_.uncacheable;
+  out->stores = counters_.stores;
+  out->errors = 0;
+  for (auto& l : chain_.links()) out->errors += l.layer->counters.errors;
+  out->saved_ms = counters_.saved_ms;
+}
+
+Increments Cache::take_increments() {
+  Increments inc;
+  auto add = [&](std::string name, uint64_t now) {
+    uint64_t& last = written_[name];
+    if (now > last) inc.emplace_back(std::move(name), now - last);
+    last = now;
+  };
+  cc_stats s{};
+  stats(&s);
+  add("lookups", s.lookups);
+  add("hits", s.hits);
+  add("misses", s.misses);
+  add("uncacheable", s.uncacheable);
+  add("stores", s.stores);
+  add("errors", s.errors);
+  add("saved_ms", s.saved_ms);
+  for (auto& l : chain_.links()) {
+    const LayerCounters& c = l.layer->counters;
+    std::string p = "layer:" + l.layer->name() + ":";
+    add(p + "hits", c.hits);
+    add(p + "misses", c.misses);
+    add(p + "stores", c.stores);
+    add(p + "errors", c.errors);
+    add(p + "bytes_read", c.bytes_read);
+    add(p + "bytes_written", c.bytes_written);
+  }
+  std::lock_guard<std::mutex> lock(reasons_mutex_);
+  for (auto& [name, n] : reasons_) inc.emplace_back(name, n);
+  reasons_.clear();
+  return inc;
+}
+
+void Cache::write_stats() {
+  std::lock_guard<std::mutex> lock(write_mutex_);
+  Increments inc = take_increments();
+  if (inc.empty() || (usable_state_dir_.empty() && config_.stats_log.empty())) return;
+  int err = stats_append(usable_state_dir_.empty() ? "" : usable_state_dir_ + "/stats", config_.stats_log, inc);
+  if (err) log_.line(kLogWarn, "statistics could not be written: %s", strerror(err));
+}
+
+std::string Cache::stats_json() {
+  flush(0);
+  std::map<std::string, uint64_t> all;
+  int err = usable_state_dir_.empty() ? 0 : stats_read(usable_state_dir_ + "/stats", &all);
+  auto get = [&](const std::string& name) {
+    auto it = all.find(name);
+    return it == all.end() ? uint64_t{0} : it->second;
+  };
+  JsonWriter w;
+  w.begin_object();
+  w.key("troubles").begin_array();
+  auto trouble = [&](std::string_view text, uint64_t count) { w.begin_object().key("text").string(text).key("count").number(count).end_object(); };
+  for (auto& p : config_.problems) trouble(p.where + ": " + p.text, 1);
+  if (err && err != ENOENT) trouble(std::string("statistics can't be read: ") + strerror(err), 1);
+  for (auto& [name, n] : all)
+    if (name.compare(0, 8, "trouble:") == 0) trouble(std::string_view(name).substr(8), n);
+  w.end_array();
+  for (const char* name : {"lookups", "hits", "misses", "uncacheable", "stores", "errors", "saved_ms"}) w.key(name).number(get(name));
+  auto reasons = [&](const char* key, const std::string& prefix) {
+    w.key(key).begin_object();
+    for (auto& [name, n] : all)
+      if (name.compare(0, prefix.size(), prefix) == 0) w.key(std::string_view(name).substr(prefix.size())).number(n);
+    w.end_object();
+  };
+  reasons("uncacheable_reasons", "reason:");
+  reasons("miss_reasons", "miss:");
+  w.key("layers").begin_array();
+  for (auto& l : chain_.links()) {
+    std::string p = "layer:" + l.layer->name() + ":";
+    w.begin_object();
+    w.key("name").string(l.layer->name()).key("type").string(l.layer->type());
+    for (const char* name : {"hits", "misses", "stores", "errors", "bytes_read", "bytes_written"}) w.key(name).number(get(p + name));
+    uint64_t bytes = 0, entries = 0, limit = 0;
+    if (l.layer->usage(&bytes, &entries, &limit)) w.key("size").number(bytes).key("max_size").number(limit).key("entries").number(entries);
+    w.end_object();
+  }
+  w.end_array();
+  w.end_object();
+  return w.take();
+}
+
+int Cache::stats_reset() {
+  write_stats();
+  return usable_state_dir_.empty() ? 0 : cchain::stats_reset(usable_state_dir_ + "/stats");
+}
+
+void Cache::trim(uint64_t max_size, uint64_t max_age_s, uint64_t* entries, uint64_t* bytes) {
+  uint64_t n = 0, b = 0;
+  for (auto& l : chain_.links()) {
+    if (!l.layer->local() || !l.layer->writable) continue;
+    TrimResult r;
+    if (int err = l.layer->trim(max_size, max_age_s, &r)) throw CallError{CC_E_IO, "layer " + l.layer->name() + ": " + strerror(err)};
+    n += r.removed_entries;
+    b += r.removed_bytes;
+  }
+  if (entries) *entries = n;
+  if (bytes) *bytes = b;
+}
+
+void Cache::clear(const char* tenant) {
+  std::string t = tenant ? check_tenant(tenant) : "";
+  for (auto& l : chain_.links()) {
+    if (!l.layer->local() || !l.layer->writable) continue;
+    if (int err = l.layer->clear(t)) throw CallError{CC_E_IO, "layer " + l.layer->name() + ": " + strerror(err)};
+  }
+}
+
+}  // namespace cchain

@@ -1,0 +1,150 @@
+// The facade behind the C ABI.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/log.h"
+#include "base/table.h"
+#include "cchain.h"
+#include "cchain_layer.h"
+#include "core/chain.h"
+#include "core/config.h"
+#include "core/invocation.h"
+#include "core/stats.h"
+#include "model/compiler.h"
+#include "model/looker.h"
+
+namespace cchain {
+
+// A failure of a call: the number and the text for cc_last_error.
+struct CallError {
+  int code;
+  std::string text;
+};
+
+// What a lookup hands out; lives behind cc_result.owner.
+struct ResultOwner {
+  Chain::Found found;
+  std::vector<cc_output> outputs;
+  std::vector<std::string> strings;
+  std::string reason;
+};
+
+class Cache {
+ public:
+  explicit Cache(const cc_open_options* options);
+  ~Cache();
+  Cache(const Cache&) = delete;
+
+  bool forked() const;
+  // Each may throw CallError.
+  std::unique_ptr<Invocation> parse(std::vector<std::string> argv, std::string refused, const std::vector<std::pair<std::string, std::string>>& env,
+                                    const std::string& cd, const cc_invocation_options* options);
+  std::unique_ptr<Invocation> from_key(std::string_view label, std::string_view key, const cc_output* outputs, size_t n, const cc_invocation_options* options);
+  void task(Invocation* inv, cc_task* out);
+  void task_done(Invocation* inv, const cc_task_result& r);
+  int lookup(Invocation* inv, const char* tenant, cc_result* result);
+  int store(Invocation* inv, const cc_result& result, const char* tenant);
+  int blob_lookup(Space space, const char* tenant, const Digest& digest, std::string* out);
+  Digest blob_store(Space space, const char* tenant, std::string_view data);
+
+  void session_begin();
+  void session_changed(const char* path);
+  int session_end();
+
+  void cancel() { cancelled_.store(true); }
+  void resume() { cancelled_.store(false); }
+  int flush(int32_t timeout_ms);
+
+  void submit(bool store, Invocation* inv, const char* tenant, cc_result* result, uint64_t tag);
+  int async_fd();
+  bool reap(cc_completion* out);
+
+  void stats(cc_stats* out) const;
+  const Chain& chain() const { return chain_; }
+  std::string stats_json();
+  int stats_reset();
+  std::string config_text() const { return config_json(config_); }
+  void trim(uint64_t max_size, uint64_t max_age_s, uint64_t* entries, uint64_t* bytes);
+  void clear(const char* tenant);
+
+ private:
+  struct Job {
+    bool store;
+    Invocation* inv;
+    std::string tenant;
+    cc_result* result;
+    uint64_t tag;
+  };
+  struct Done {
+    Job job;
+    int status;
+    std::string error;
+  };
+  std::unique_ptr<Invocation> new_invocation(const cc_invocation_options* options);
+  std::string check_tenant(const char* tenant) const;
+  uint64_t epoch();
+  // The answer of a lookup before anything is delivered: 1 found, 0 miss (reason set).
+  int find(Invocation* inv, const std::string& tenant, uint64_t epoch, ResultOwner* owner);
+  bool find_direct(Invocation* inv, uint64_t epoch, ResultOwner* owner);
+  bool find_entry(Invocation* inv, const Digest& key, bool streams_first, ResultOwner* owner, Digest* found_key);
+  bool deliver(Invocation* inv, ResultOwner* owner, std::string* why);
+  bool keys(Invocation* inv, const std::string& tenant, uint64_t epoch, std::string* why);
+  bool collect_outputs(Invocation* inv, const cc_result& result, Entry* e, std::vector<std::string>* hold);
+  bool uses_direct() const { return config_.mode != Mode::kPreprocess; }
+  bool uses_preprocess() const { return config_.mode != Mode::kDirect; }
+  void count_uncacheable(Invocation* inv, const std::string& why);
+  void count_miss(const std::string& why);
+  std::string metadata(const Invocation& inv, const cc_result& result) const;
+  Increments take_increments();
+  void write_stats();
+  void worker();
+  void start_workers();
+
+  Config config_;
+  Log log_;
+  std::string host_;
+  int pid_;
+  uint64_t serial_;
+  bool no_env_ = false;
+  std::string usable_state_dir_;
+  Looker looker_;
+  Table memo_;
+  CompilerStore compilers_;
+  Chain chain_;
+  std::atomic<bool> cancelled_{false};
+
+  std::atomic<int> session_depth_{0};
+  std::atomic<uint64_t> session_epoch_{0};
+  std::mutex session_mutex_;
+  std::vector<std::vector<Looker::Node*>> session_hits_;
+
+  struct Counters {
+    std::atomic<uint64_t> lookups{0}, hits{0}, misses{0}, uncacheable{0}, stores{0}, errors{0}, saved_ms{0};
+  } counters_;
+  mutable std::mutex reasons_mutex_;
+  std::map<std::string, uint64_t> reasons_;  // "reason:…", "miss:…", "trouble:…" since the last write
+  std::map<std::string, uint64_t> written_;  // counters as they were at the last write
+  std::mutex write_mutex_;
+  std::atomic<uint32_t> temp_number_{0};
+
+  std::mutex async_mutex_;
+  std::condition_variable async_cv_, idle_cv_;
+  std::deque<Job> jobs_;
+  std::deque<Done> done_;
+  std::vector<std::thread> workers_;
+  size_t running_ = 0;
+  bool stop_ = false;
+  int event_fd_ = -1;
+  std::string reaped_error_;
+};
+
+}  // namespace cchain

@@ -1,0 +1,76 @@
+// The chain: layers in their order, entries verified on the way in, hits copied forward.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "core/config.h"
+#include "layers/layer.h"
+#include "model/entry.h"
+
+struct cc_host_layer;
+
+namespace cchain {
+
+class Chain {
+ public:
+  struct Link {
+    std::unique_ptr<Layer> layer;
+    LayerConfig config;
+  };
+  explicit Chain(const Log* log) : log_(log) {}
+  void add(std::unique_ptr<Layer> layer, LayerConfig config) { links_.push_back({std::move(layer), std::move(config)}); }
+  const std::vector<Link>& links() const { return links_; }
+  bool empty() const { return links_.empty(); }
+
+  // An entry as it was found: `e` points into `bytes` and `decoded`.
+  struct Found {
+    std::string bytes, decoded;
+    Entry e;
+    uint32_t layer = 0;
+  };
+  // The first whole entry of `key` that serves `stream_class` (one without streams serves everybody). Copies it to earlier writable layers.
+  bool get_entry(std::string_view tenant, const Digest& key, std::string_view stream_class, uint64_t limit, const std::atomic<bool>& cancelled, Found* found);
+  // 0: in every writable layer, or there already; else the errno of the first local layer that failed.
+  int put_entry(std::string_view tenant, const Digest& key, const Entry& e, std::string_view meta, bool replace);
+
+  // Calls `f` with the sets of each layer's record in turn until it returns true. Sets that an earlier layer had are passed over.
+  template <class F>
+  bool each_set(std::string_view tenant, const Digest& invocation_key, F f) {
+    std::vector<std::string> seen;
+    for (size_t i = 0; i < links_.size(); i++) {
+      InputsRecord r;
+      if (!get_record(i, tenant, invocation_key, &r)) continue;
+      for (auto& s : r.sets) {
+        bool known = false;
+        for (auto& k : seen) known = known || k == s.places;
+        if (known) continue;
+        if (f(s)) {
+          promote_set(i, tenant, invocation_key, s);
+          return true;
+        }
+        seen.push_back(std::move(s.places));
+      }
+    }
+    return false;
+  }
+  void put_set(std::string_view tenant, const Digest& invocation_key, const InputsRecord::Set& set);
+
+  // Content-addressed blobs.
+  bool get_blob(Space space, std::string_view tenant, const Digest& digest, std::string* out);
+  int put_blob(Space space, std::string_view tenant, const Digest& digest, std::string_view data);
+
+ private:
+  bool get_record(size_t layer, std::string_view tenant, const Digest& key, InputsRecord* r);
+  void put_set_in(size_t layer, std::string_view tenant, const Digest& key, const InputsRecord::Set& set);
+  void promote_set(size_t from, std::string_view tenant, const Digest& key, const InputsRecord::Set& set);
+  void bad_blob(Layer* layer, const Address& a, EntryState state);
+
+  const Log* log_;
+  std::vector<Link> links_;
+};
+
+}  // namespace cchain

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/invocation.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/fs.h"
+
+namespace cchain {
+
+namespace {
+
+// Variables that make a compile write or read what no option tells.
+constexpr const char* kRefusedEnv[] = {"DEPENDENCIES_OUTPUT", "SUNPRO_DEPENDENCIES", "CXX_MODULE_MAPPER", "CCC_OVERRIDE_OPTIONS", "CCC_ADD_ARGS",
+                                       "GCC_COMPARE_DEBUG",   "LD_PRELOAD",          "LD_AUDIT",          "COMPILER_TIMING",      "CL",
+                                       "_CL_",                "QA_OVERRIDE_GCC3_OPTIONS"};
+constexpr const char* kRefusedEnvPrefix[] = {"CC_LOG_DIAGNOSTICS", "CC_PRINT_"};
+// Variables that can reach the object.
+constexpr const char* kKeyEnv[] = {"SOURCE_DATE_EPOCH", "CPATH",           "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH", "OBJCPLUS_INCLUDE_PATH",
+                                   "COMPILER_PATH",     "GCC_EXEC_PREFIX", "LIBRARY_PATH",   "LD_LIBRARY_PATH",    "TZ",                "MACOSX_DEPLOYMENT_TARGET"};
+
+std::string diagnostic_class(const Invocation& inv) {
+  auto env = [&](const char* name) {
+    const char* v = inv.env.get(name);
+    return std::string(v ? v : "");
+  };
+  auto first = [&](const char* category) {
+    for (const char* name : {"LC_ALL", category, "LANG"}) {
+      std::string v = env(name);
+      if (!v.empty()) return v;
+    }
+    return std::string("C");
+  };
+  auto plain = [](std::string v) { return v == "POSIX" ? std::string("C") : v; };
+  std::string s = "messages=" + plain(first("LC_MESSAGES")) + " ctype=" + plain(first("LC_CTYPE"));
+  if (first("LC_MESSAGES") != "C" && first("LC_MESSAGES") != "POSIX") s += " language=" + env("LANGUAGE");
+  std::string fixit = env("GCC_EXTRA_DIAGNOSTIC_OUTPUT");
+  if (!fixit.empty()) s += " fixit=" + fixit;
+  bool terminal = inv.flags & CC_INV_TERMINAL;
+  std::string term = env("TERM");
+  bool colour = terminal && !term.empty() && term != "dumb";
+  if (colour) s += " colour";
+  if (colour || inv.command.color_given) s += " colours=" + env("GCC_COLORS");
+  return s;
+}
+
+}  // namespace
+
+Invocation::~Invocation() { remove_temporaries(); }
+
+void Invocation::remove_temporaries() {
+  for (std::string* f : {&deps_file, &asm_deps_file}) {
+    if (!f->empty()) unlink(f->c_str());
+    f->clear();
+  }
+}
+
+void parse_invocation(const Config& config, std::vector<std::string> argv, Invocation* inv) {
+  inv->argv = std::move(argv);
+  auto refuse = [&](std::string why) { inv->uncacheable = std::move(why); };
+  if (inv->argv.empty()) return refuse("no command");
+  inv->launchers = find_compiler(inv->argv);
+  if (!inv->launchers.refused.empty()) return refuse(inv->launchers.refused);
+  if (inv->launchers.compiler_index >= inv->argv.size()) return refuse("no compiler in the command");
+  for (auto& [name, value] : inv->launchers.env) inv->env.set(name, value);
+  const std::string& called = inv->argv[inv->launchers.compiler_index];
+  inv->compiler_path = find_program(called, inv->env, inv->cwd);
+  if (inv->compiler_path.empty()) return refuse("the compiler " + called + " was not found");
+  std::vector<std::string> args(inv->argv.begin() + static_cast<ptrdiff_t>(inv->launchers.compiler_index) + 1, inv->argv.end());
+  std::string why;
+  auto read = [&](const std::string& name, std::string* text) { return read_file(path_join(inv->cwd, name).c_str(), text, 16u << 20) == 0; };
+  if (std::any_of(args.begin(), args.end(), [](const std::string& a) { return !a.empty() && a[0] == '@'; }) && !expand_response_files(&args, read, &why))
+    return refuse(why);
+  Family family = guess_family(inv->compiler_path, called);
+  inv->command = parse_command(family, path_base(called), args);
+  const Command& c = inv->command;
+  if (!c.uncacheable.empty()) return refuse(c.uncacheable);
+  for (const auto& word : inv->env.words()) {
+    std::string_view name = std::string_view(word).substr(0, word.find('='));
+    if (name.size() + 1 >= word.size()) continue;  // set to nothing
+    for (const char* bad : kRefusedEnv)
+      if (name == bad) return refuse("the variable " + std::string(bad) + " is set");
+    for (const char* bad : kRefusedEnvPrefix)
+      if (name.substr(0, strlen(bad)) == bad) return refuse("the variable " + std::string(name) + " is set");
+  }
+  for (const char* name : kKeyEnv)
+    if (const char* v = inv->env.get(name)) inv->key_env.push_back(std::string(name) + "=" + v);
+  for (const auto& name : config.extra_env)
+    if (const char* v = inv->env.get(name)) inv->key_env.push_back(name + "=" + v);
+
+  ProbeQuestion& q = inv->question;
+  q.path = inv->compiler_path;
+  q.called = called;
+  q.family = family;
+  bool cxx = c.language == Language::kCxx || c.language == Language::kCxxPreprocessed || c.language == Language::kObjCxx;
+  q.language = cxx ? "c++" : "c";
+  q.args = c.probe_args;
+  static constexpr const char* kDirOption[] = {"-iquote", "-I", "-isystem", "-idirafter"};
+  for (auto& d : c.search_dirs) {
+    q.args.push_back(kDirOption[d.kind]);
+    q.args.push_back(d.path);
+  }
+  // The directory matters to the probe only where something relative can reach it.
+  auto relative = [](const std::string& s) { return !s.empty() && s[0] != '/' && s[0] != '-'; };
+  bool needs_cwd = called.find('/') != std::string::npos && called[0] != '/';
+  for (auto& d : c.search_dirs) needs_cwd = needs_cwd || relative(d.path);
+  for (auto& a : c.probe_args) needs_cwd = needs_cwd || relative(a) || a.compare(0, 2, "-B") == 0 || a.find("sysroot") != std::string::npos;
+  for (const char* name : {"CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "COMPILER_PATH", "LIBRARY_PATH", "GCC_EXEC_PREFIX", "LD_LIBRARY_PATH"})
+    needs_cwd = needs_cwd || inv->env.get(name);
+  q.cwd = needs_cwd ? inv->cwd : "/";
+  for (auto& known : config.compilers) {
+    if (known.path != called && known.path != inv->compiler_path && known.path != path_base(called)) continue;
+    q.allow_script = true;
+    q.stated_identity = known.identity;
+    q.extra_files = known.files;
+    q.extra_env = known.env;
+  }
+  q.extra_files.insert(q.extra_files.end(), config.extra_files.begin(), config.extra_files.end());
+  inv->probe = probe_key(q, inv->env);
+  inv->stream_class = diagnostic_class(*inv);
+  inv->declared = c.outputs;
+  inv->declared_flags.assign(c.outputs.size(), 0);
+  for (auto& o : c.outputs)
+    if (o.path == "/dev/null" || o.path == "-") return refuse("the output " + o.path + " is no file");
+}
+
+Digest base_key(const Invocation& inv, const std::string& tenant) {
+  const Command& c = inv.command;
+  KeyHasher h("cchain invocation 1");
+  h.field("tenant", tenant);
+  h.field("compiler", inv.compiler->identity);
+  h.field("language", static_cast<uint64_t>(c.language));
+  for (auto& a : c.key_args) h.field("arg", a);
+  h.field("source", c.source);
+  h.field("deps", static_cast<uint64_t>(c.deps));
+  h.field("target", c.dep_target);
+  for (auto& o : c.outputs) h.field("role", o.role);
+  if (c.cwd_matters) {
+    h.field("cwd", inv.cwd);
+    const char* pwd = inv.env.get("PWD");
+    h.field("pwd", pwd ? pwd : "");
+  }
+  for (auto& e : inv.key_env) h.field("env", e);
+  return h.finish();
+}
+
+std::vector<std::string> command_with(const Invocation& inv, const std::vector<std::string>& extra) {
+  std::vector<std::string> out(inv.argv.begin(), inv.argv.begin() + static_cast<ptrdiff_t>(inv.launchers.compiler_index) + 1);
+  out.insert(out.end(), extra.begin(), extra.end());
+  out.insert(out.end(), inv.argv.begin() + static_cast<ptrdiff_t>(inv.launchers.compiler_index) + 1, inv.argv.end());
+  return out;
+}
+
+std::vector<std::string> preprocess_command(const Invocation& inv) {
+  std::vector<std::string> out = {inv.argv[inv.launchers.compiler_index]};
+  for (auto& a : inv.command.key_args)
+    if (a != "-c" && a != "-S") out.push_back(a);
+  out.push_back("-E");
+  out.push_back(inv.command.source);
+  return out;
+}
+
+}  // namespace cchain

@@ -1,0 +1,83 @@
+// An invocation: one parsed command with what lookups have learnt about it.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cchain.h"
+#include "core/config.h"
+#include "model/closure.h"
+#include "model/command.h"
+#include "model/compiler.h"
+
+namespace cchain {
+
+struct Invocation {
+  // What was asked.
+  uint64_t cache_serial = 0;
+  uint32_t flags = 0, columns = 0;
+  std::vector<std::string> argv;
+  Launchers launchers;
+  std::string cwd;
+  Environment env{{}};
+  bool from_key = false;
+  Digest host_key;
+  std::vector<CommandOutput> declared;
+  std::vector<uint32_t> declared_flags;
+
+  // What was understood.
+  Command command;
+  std::string uncacheable;
+  std::string compiler_path;
+  ProbeQuestion question;
+  Digest probe;
+  std::string stream_class;
+  std::vector<std::string> key_env;  // NAME=value of all variables that are in the key
+
+  // What lookups learnt.
+  std::string tenant;
+  std::shared_ptr<const CompilerInfo> compiler;
+  std::unique_ptr<Probe> probe_run;
+  Digest base_key, invocation_key, source_digest;
+  bool keys_known = false;
+  std::unique_ptr<Closure> closure;
+  std::string direct_refused;      // why the direct mode can't answer for it
+  bool missed = false;             // a lookup has missed: it may be stored
+  bool counted_uncacheable = false;
+  int64_t missed_ns = 0;
+  uint32_t next_task = CC_TASK_NONE;
+  // Preprocess mode.
+  bool preprocessed = false;
+  Digest preprocessed_key;
+  int64_t preprocess_start_ns = 0;
+  struct Seen {
+    std::string path;
+    FileId id;
+    bool system;
+  };
+  std::vector<Seen> preprocess_files;
+  std::string preprocess_refused;
+
+  // What was handed out.
+  std::vector<std::string> task_argv, task_env;
+  std::vector<const char*> task_argv_c, task_env_c;
+  std::string task_cwd;
+  std::string deps_file, asm_deps_file;  // temporary, made by the compile task
+  std::vector<cc_output> outputs_c;
+
+  ~Invocation();
+  void remove_temporaries();
+};
+
+// Fills an invocation from words. Never fails: what is not understood is `uncacheable`.
+void parse_invocation(const Config& config, std::vector<std::string> argv, Invocation* inv);
+// The fields that are in the key of every mode; the source's digest is not among them.
+Digest base_key(const Invocation& inv, const std::string& tenant);
+// `argv` of the command with `extra` words right behind the compiler.
+std::vector<std::string> command_with(const Invocation& inv, const std::vector<std::string>& extra);
+// The words that print the preprocessed source.
+std::vector<std::string> preprocess_command(const Invocation& inv);
+
+}  // namespace cchain

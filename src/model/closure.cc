@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/closure.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <set>
+
+namespace cchain {
+
+namespace {
+constexpr size_t kMaxFiles = 20000;
+}
+
+bool parse_depfile(std::string_view text, std::vector<std::string>* out) {
+  // The colon that ends the targets is the first one followed by white space or the end.
+  size_t i = 0;
+  for (;; i++) {
+    if (i >= text.size() || text[i] == '\0') return false;
+    if (text[i] == '\\' && i + 1 < text.size()) {
+      i++;
+      continue;
+    }
+    if (text[i] == ':' && (i + 1 == text.size() || strchr(" \t\n\r", text[i + 1]))) break;
+  }
+  i++;
+  std::string word;
+  auto flush = [&] {
+    if (!word.empty()) out->push_back(std::move(word));
+    word.clear();
+  };
+  for (; i < text.size(); i++) {
+    char c = text[i];
+    if (c == '\\' && i + 1 < text.size()) {
+      char n = text[i + 1];
+      if (n == '\n') {
+        flush();
+        i++;
+      } else if (n == '\r' && i + 2 < text.size() && text[i + 2] == '\n') {
+        flush();
+        i += 2;
+      } else if (n == ' ' || n == '\t' || n == '#') {
+        // gcc writes 2N+1 backslashes and a space for N backslashes and a space in the name.
+        size_t slashes = 0;
+        while (!word.empty() && word.back() == '\\' && slashes < word.size()) {
+          word.pop_back();
+          slashes++;
+        }
+        word.append(slashes / 2, '\\');
+        word += n;
+        i++;
+      } else {
+        word += c;
+      }
+    } else if (c == '$' && i + 1 < text.size() && text[i + 1] == '$') {
+      word += '$';
+      i++;
+    } else if (c == '\n') {
+      break;
+    } else if (c == ' ' || c == '\t' || c == '\r') {
+      flush();
+    } else {
+      word += c;
+    }
+  }
+  flush();
+  return true;
+}
+
+int Closure::add_file(const std::string& dir, const std::string& name, bool plain, bool own) {
+  std::string full = path_join(dir, name);
+  auto [it, fresh] = file_index_.try_emplace(full, files_.size());
+  if (!fresh) return static_cast<int>(it->second);
+  File f;
+  f.dir = path_dir(full);
+  f.name = path_base(full);
+  f.node = looker_->node(absolute(full));
+  f.plain = plain;
+  f.own = own;
+  files_.push_back(std::move(f));
+  return static_cast<int>(files_.size() - 1);
+}
+
+int Closure::candidate(const std::string& dir, int chain, const std::string& name, Lookup* l) {
+  // The directory whose change would tell that the name has appeared: the deepest one on the way that is there.
+  Looker::Node* node = chain >= 0 ? chain_nodes_[chain] : looker_->node(absolute(dir));
+  std::string watched = dir, rest = name;
+  bool deeper = false;
+  for (size_t slash; (slash = rest.find('/')) != std::string::npos;) {
+    if (slash == 0) {
+      rest.erase(0, 1);
+      continue;
+    }
+    std::string next = path_join(watched, rest.substr(0, slash));
+    Looker::Node* n = looker_->node(absolute(next));
+    Looker::Look look = looker_->look(n, epoch_);
+    if (look.error || !look.id.is_dir()) break;
+    watched = next;
+    node = n;
+    rest.erase(0, slash + 1);
+    deeper = true;
+  }
+  if (gch_ && !looker_->absent(node, rest + ".gch/.", epoch_)) {
+    refuse("a precompiled header stands beside " + node->path + "/" + rest);
+    return -1;
+  }
+  if (looker_->absent(node, rest, epoch_)) {
+    if (chain >= 0 && !deeper)
+      l->chain_absent.push_back(static_cast<uint32_t>(chain));
+    else
+      l->absent.push_back({watched, node, rest});
+    return 0;
+  }
+  Looker::Look look = looker_->look(looker_->node(node->path, rest), epoch_);
+  if (look.error || !look.id.is_regular()) {
+    refuse(node->path + "/" + rest + (look.error ? std::string(": ") + strerror(look.error) : " is no regular file"));
+    return -1;
+  }
+  return 1;
+}
+
+bool Closure::resolve(const ScanOperand& op, const std::string& includer_dir, size_t* index) {
+  const bool next = op.kind == ScanOperand::kIncludeNext || op.kind == ScanOperand::kHasNext;
+  const bool test = op.kind == ScanOperand::kHas || op.kind == ScanOperand::kHasNext;
+  std::string key;
+  key += static_cast<char>('0' + (next ? 1 : 0) + (test ? 2 : 0) + (op.quoted ? 4 : 0));
+  key += op.name;
+  if (op.quoted) {
+    key += '\0';
+    key += includer_dir;
+  }
+  auto [it, fresh] = lookup_index_.try_emplace(std::move(key), lookups_.size());
+  *index = it->second;
+  if (!fresh) return true;
+  lookups_.emplace_back();
+  Lookup l;
+  l.chain_name = op.name;
+  auto found = [&](const std::string& dir, bool own) {
+    if (test)
+      l.exists.emplace_back(dir, op.name);
+    else
+      add_file(dir, op.name, false, own);
+  };
+  bool done = false;
+  if (!op.name.empty() && op.name[0] == '/') {
+    std::string dir(path_dir(op.name)), base(path_base(op.name));
+    int c = candidate(dir, -1, base, &l);
+    if (c < 0) return false;
+    if (c > 0) {
+      if (test)
+        l.exists.emplace_back(dir, base);
+      else
+        add_file("", op.name, false, false);
+    }
+    done = true;
+  } else if (op.quoted) {
+    int c = candidate(includer_dir, -1, op.name, &l);
+    if (c < 0) return false;
+    if (c > 0) {
+      bool own = false;
+      for (size_t i = 0; i < chain_.size(); i++)
+        if (chain_own_[i] && includer_dir.compare(0, chain_[i].size(), chain_[i]) == 0) own = true;
+      found(includer_dir, own);
+      done = !next;
+    }
+  }
+  for (size_t i = op.quoted ? 0 : quote_count_; !done && i < chain_.size(); i++) {
+    int c = candidate(chain_[i], static_cast<int>(i), op.name, &l);
+    if (c < 0) return false;
+    if (c > 0) {
+      found(chain_[i], chain_own_[i]);
+      done = !next;
+    }
+  }
+  lookups_[*index] = std::move(l);
+  return true;
+}
+
+bool Closure::scan_file(size_t i) {
+  // files_ grows while we resolve: no references across it.
+  Looker::Node* node = files_[i].node;
+  Looker::Look look = looker_->look(node, epoch_, &files_[i].looked_ns);
+  if (look.error) return refuse(node->path + ": " + strerror(look.error));
+  if (!look.id.is_regular()) return refuse(node->path + " is no regular file");
+  files_[i].look = look;
+  if (int e = looker_->digest(node, epoch_, &files_[i].digest)) return refuse(node->path + ": " + strerror(e));
+  bool assembler = i == 0 && (command_->language == Language::kAsm || command_->language == Language::kAsmCpp);
+  std::shared_ptr<const ScanResult> scan;
+  if (int e = looker_->scan(node, epoch_, assembler, &scan)) return refuse(node->path + ": " + strerror(e));
+  files_[i].scan = scan;
+  if (scan->flags & kScanAsmDoubt && !files_[i].own) asm_doubt_ = true;
+  if (command_->language == Language::kCPreprocessed || command_->language == Language::kCxxPreprocessed) return true;
+  std::string dir = files_[i].dir;
+  for (const ScanOperand& op : scan->operands) {
+    size_t l;
+    if (!resolve(op, dir, &l)) return false;
+    files_[i].lookups.push_back(l);
+  }
+  return true;
+}
+
+bool Closure::explore(const Command& command, const CompilerInfo& compiler, const std::string& cwd, uint64_t epoch) {
+  command_ = &command;
+  cwd_ = cwd;
+  epoch_ = epoch;
+  gch_ = compiler.family == Family::kGcc;
+  chain_ = compiler.quote_dirs;
+  quote_count_ = chain_.size();
+  chain_.insert(chain_.end(), compiler.bracket_dirs.begin(), compiler.bracket_dirs.end());
+  for (auto& d : chain_) {
+    chain_nodes_.push_back(looker_->node(absolute(d)));
+    bool users = false;
+    for (auto& s : command.search_dirs) {
+      std::string_view p = s.path;
+      while (p.size() > 1 && p.back() == '/') p.remove_suffix(1);
+      users = users || p == d || s.path == d;
+    }
+    chain_own_.push_back(!users && (d.compare(0, 5, "/usr/") == 0 || d.find("/lib/gcc/") != std::string::npos || d.find("/lib/clang/") != std::string::npos));
+  }
+  add_file("", command.source, true, false);
+  bool preprocessed = command.language == Language::kCPreprocessed || command.language == Language::kCxxPreprocessed;
+  if (!preprocessed) {
+    std::vector<ScanOperand> ops = {{ScanOperand::kInclude, false, "stdc-predef.h"}};
+    for (auto* list : {&command.imacros, &command.includes})
+      for (auto& f : *list) ops.push_back({ScanOperand::kInclude, true, f});
+    for (auto& op : ops) {
+      size_t l;
+      if (!resolve(op, "", &l)) return false;
+      forced_.push_back(l);
+      if (!gch_ && op.quoted)
+        for (const char* suffix : {".pch", ".gch"}) {
+          Looker::Node* n = looker_->node(absolute(path_dir(op.name)));
+          std::string base(path_base(op.name));
+          if (!looker_->absent(n, base + suffix + "/.", epoch_)) return refuse("a precompiled header stands beside " + op.name);
+          lookups_[l].absent.push_back({std::string(path_dir(op.name)), n, base + suffix + "/."});
+        }
+    }
+  }
+  for (auto& f : command.input_files) {
+    size_t i = static_cast<size_t>(add_file("", f, true, false));
+    files_[i].read = true;
+    files_[i].look = looker_->look(files_[i].node, epoch_, &files_[i].looked_ns);
+    if (files_[i].look.error || !files_[i].look.id.is_regular()) return refuse(f + " can't be read");
+    if (int e = looker_->digest(files_[i].node, epoch_, &files_[i].digest)) return refuse(f + ": " + strerror(e));
+    files_[i].scan = std::make_shared<ScanResult>();
+  }
+  for (size_t i = 0; i < files_.size(); i++) {
+    if (files_.size() > kMaxFiles) return refuse("more than 20000 files could be read");
+    if (files_[i].scan) continue;
+    if (!scan_file(i)) return false;
+  }
+  if (files_[0].scan->flags & (kScanComputedInclude | kScanEmbed | kScanDependency | kScanModule | kScanAsmFile | kScanPch | kScanTimestamp) && !check_flags(files_[0], {}))
+    return false;
+  return true;
+}
+
+bool Closure::check_flags(const File& f, const Evidence& e) {
+  const uint32_t flags = f.scan->flags;
+  auto in = [&](const char* what) { return refuse(std::string(what) + " in " + f.node->path); };
+  if (flags & kScanEmbed) return in("#embed");
+  if (flags & kScanDependency) return in("#pragma GCC dependency");
+  if (flags & kScanModule) return in("a module declaration");
+  if (flags & kScanPch) return in("a precompiled header pragma");
+  if (flags & kScanTimestamp) return in("__TIMESTAMP__");
+  if (flags & kScanAsmFile) return in(".incbin or .include");
+  bool preprocessed = command_->language == Language::kCPreprocessed || command_->language == Language::kCxxPreprocessed;
+  if (!preprocessed) {
+    if (flags & kScanComputedInclude) return in("an #include of a macro");
+    if (flags & kScanComputedHas) return in("a __has_include of a macro");
+    if (flags & kScanDate && !(e.source_date_epoch && command_->family == Family::kGcc)) return in("__DATE__ or __TIME__");
+  }
+  if (flags & kScanAsmDoubt && !f.own && !e.assembler_read_nothing && e.read) return in("inline assembler made by macros");
+  return true;
+}
+
+// A macro that stands for __has_include is fine where its operands are literals, which the scanner lists.
+bool Closure::check_aliases() {
+  std::set<std::string> aliases;
+  for (auto& f : files_)
+    if (f.read) aliases.insert(f.scan->has_aliases.begin(), f.scan->has_aliases.end());
+  for (auto& alias : aliases)
+    for (auto& f : files_) {
+      if (!f.read) continue;
+      KeyHasher kh("alias 1");
+      kh.field("content", f.digest);
+      kh.field("alias", alias);
+      Digest key = kh.finish();
+      Table::Value v;
+      if (!memo_->get(key, &v)) {
+        std::string text;
+        if (int e = read_file(f.node->path.c_str(), &text, 1u << 30)) return refuse(f.node->path + ": " + strerror(e));
+        if (sha256(text) != f.digest) return refuse(f.node->path + " changed during the compile");
+        v.fill(0);
+        v[0] = alias_escapes(text, alias) ? 2 : 1;
+        memo_->put(key, v);
+      }
+      if (v[0] != 1) return refuse("a use of " + alias + ", which stands for __has_include, in " + f.node->path);
+    }
+  return true;
+}
+
+// #pragma once takes two files for one where gcc finds equal contents and times, clang the same inode: then more than contents matters.
+bool Closure::check_twins() {
+  std::map<Digest, const File*> by_digest;
+  std::map<std::pair<uint64_t, uint64_t>, const File*> by_inode;
+  for (auto& f : files_) {
+    if (!(f.scan->flags & kScanOnce) || f.look.id.size == 0) continue;
+    if (command_->family == Family::kGcc) {
+      auto [it, fresh] = by_digest.try_emplace(f.digest, &f);
+      if (!fresh && (f.read || it->second->read) && !it->second->look.id.same_file(f.look.id))
+        return refuse("#pragma once in two equal files: " + it->second->node->path + " and " + f.node->path);
+    } else {
+      auto [it, fresh] = by_inode.try_emplace({f.look.id.dev, f.look.id.ino}, &f);
+      if (!fresh && (f.read || it->second->read) && it->second->dir + "/" + it->second->name != f.dir + "/" + f.name)
+        return refuse("#pragma once in a file of two names: " + it->second->node->path + " and " + f.node->path);
+    }
+  }
+  return true;
+}
+
+bool Closure::finish(const Evidence& e, uint64_t epoch, std::string* set_bytes) {
+  refused_.clear();
+  files_[0].read = true;
+  if (e.read) {
+    std::map<std::pair<uint64_t, uint64_t>, std::vector<size_t>> by_inode;
+    for (size_t i = 0; i < files_.size(); i++) by_inode[{files_[i].look.id.dev, files_[i].look.id.ino}].push_back(i);
+    for (auto& p : *e.read) {
+      Looker::Look l = looker_->look(looker_->node(absolute(p)), epoch);
+      auto it = l.error ? by_inode.end() : by_inode.find({l.id.dev, l.id.ino});
+      if (it == by_inode.end()) return refuse("it read " + p + ", which its text does not include");
+      for (size_t i : it->second) files_[i].read = true;
+    }
+    if (!e.read_is_complete)
+      for (auto& f : files_) f.read = true;
+  } else {
+    for (auto& f : files_) f.read = true;
+  }
+  PlaceSetBuilder set;
+  if (gch_) set.flags |= PlaceSet::kGch;
+  std::vector<uint32_t> chain_dirs;
+  for (auto& d : chain_) chain_dirs.push_back(set.dir(d));
+  std::set<size_t> lookups(forced_.begin(), forced_.end());
+  for (auto& f : files_) {
+    if (!f.read) continue;
+    if (!check_flags(f, e)) return false;
+    Looker::Look now = looker_->look(f.node, epoch);
+    if (now.error || !(now.id == f.look.id)) return refuse(f.node->path + " changed during the compile");
+    if (f.look.id.newest_ns() > f.looked_ns - kSafeNs) {
+      // Its times can't tell a change that came right after we read it.
+      std::string text;
+      if (read_file(f.node->path.c_str(), &text, 1u << 30) != 0 || sha256(text) != f.digest) return refuse(f.node->path + " changed during the compile");
+    }
+    set.file(f.dir, f.name, PlaceKind::kInput, f.plain);
+    lookups.insert(f.lookups.begin(), f.lookups.end());
+  }
+  for (size_t i : lookups) {
+    const Lookup& l = lookups_[i];
+    // That they are still absent is for evaluate() to find.
+    for (uint32_t pos : l.chain_absent) set.absent(chain_dirs[pos], chain_dirs[pos] + 1, l.chain_name);
+    for (auto& a : l.absent) {
+      uint32_t d = set.dir(a.dir);
+      set.absent(d, d + 1, a.name);
+    }
+    for (auto& [dir, name] : l.exists) {
+      std::string full = path_join(dir, name);
+      Looker::Look now = looker_->look(looker_->node(absolute(full)), epoch);
+      if (now.error || !now.id.is_regular()) return refuse(full + " vanished during the compile");
+      set.file(path_dir(full), path_base(full), PlaceKind::kExists, false);
+    }
+  }
+  if (!check_aliases() || !check_twins()) return false;
+  *set_bytes = set.encode();
+  return true;
+}
+
+}  // namespace cchain

@@ -1,0 +1,97 @@
+// What a compile could read, found before it begins: the source, and every file that an include directive in any of them, live or dead, leads to
+// on the compiler's search path, with the names that are looked for in vain.
+//
+// The state of all of it is known before the compile begins; afterwards finish() looks again, takes what the compile's dependency file says was
+// read (all, without one), and gives the set of places that the result depends on. See DESIGN.md, "Inputs".
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/command.h"
+#include "model/compiler.h"
+#include "model/looker.h"
+#include "model/places.h"
+
+namespace cchain {
+
+// The prerequisites of the first rule of a dependency file, unescaped. False if it is none.
+bool parse_depfile(std::string_view text, std::vector<std::string>* prerequisites);
+
+class Closure {
+ public:
+  Closure(Looker* looker, Table* memo) : looker_(looker), memo_(memo) {}
+
+  // Before the compile. False: refused() says why its inputs can't be known.
+  bool explore(const Command& command, const CompilerInfo& compiler, const std::string& cwd, uint64_t epoch);
+  const std::string& refused() const { return refused_; }
+  // An inline assembler template that can't be judged by its text: the assembler's own dependency file is needed.
+  bool asm_doubt() const { return asm_doubt_; }
+
+  struct Evidence {
+    const std::vector<std::string>* read = nullptr;  // prerequisites; nullptr: not known, then everything counts as read
+    bool read_is_complete = false;                   // false: -MMD, system headers are missing from it
+    bool assembler_read_nothing = false;             // the assembler's dependency file says so
+    bool source_date_epoch = false;                  // the variable is set (and in the key)
+  };
+  // After the compile. False: not to be stored, refused() says why.
+  bool finish(const Evidence& evidence, uint64_t epoch, std::string* set_bytes);
+
+ private:
+  struct File {
+    std::string dir, name;  // as spelled
+    Looker::Node* node;
+    Looker::Look look;
+    int64_t looked_ns;
+    Digest digest;
+    std::shared_ptr<const ScanResult> scan;
+    std::vector<size_t> lookups;
+    bool plain = false, own = false, read = false;
+  };
+  struct Absent {
+    std::string dir;
+    Looker::Node* node;
+    std::string name;
+  };
+  struct Lookup {
+    std::vector<uint32_t> chain_absent;  // positions in the chain where the name itself is absent
+    std::string chain_name;
+    std::vector<Absent> absent;          // elsewhere
+    std::vector<std::pair<std::string, std::string>> exists;  // directory and name of what an existence test found
+  };
+
+  bool refuse(std::string why) {
+    refused_ = std::move(why);
+    return false;
+  }
+  std::string absolute(std::string_view path) const { return path.empty() ? cwd_ : path_join(cwd_, path); }
+  int add_file(const std::string& dir, const std::string& name, bool plain, bool own);
+  bool resolve(const ScanOperand& op, const std::string& includer_dir, size_t* lookup);
+  // -1: refused; 0: absent (recorded); 1: a regular file.
+  int candidate(const std::string& dir, int chain, const std::string& name, Lookup* l);
+  bool scan_file(size_t i);
+  bool check_flags(const File& f, const Evidence& e);
+  bool check_aliases();
+  bool check_twins();
+
+  Looker* looker_;
+  Table* memo_;
+  const Command* command_ = nullptr;
+  std::string cwd_;
+  uint64_t epoch_ = 0;
+  std::string refused_;
+  bool asm_doubt_ = false, gch_ = false;
+  std::vector<std::string> chain_;
+  std::vector<bool> chain_own_;
+  size_t quote_count_ = 0;
+  std::vector<Looker::Node*> chain_nodes_;
+  std::vector<File> files_;
+  std::map<std::string, size_t> file_index_;
+  std::vector<Lookup> lookups_;
+  std::map<std::string, size_t> lookup_index_;
+  std::vector<size_t> forced_;  // look-ups that belong to the command itself
+};
+
+}  // namespace cchain

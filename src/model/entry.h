@@ -1,0 +1,55 @@
+// The formats of an entry and of an inputs record. src/FORMAT.md describes them byte by byte.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/hash.h"
+
+namespace cchain {
+
+struct EntryOutput {
+  std::string_view role;
+  uint32_t mode = 0;
+  std::string_view data;  // raw bytes
+};
+
+struct Entry {
+  bool merged = false;  // stdout_data is both streams as one
+  int exit_status = 0;
+  uint64_t duration_ms = 0;
+  std::string_view stream_class;  // empty if both streams are
+  std::string_view stdout_data, stderr_data;
+  std::vector<EntryOutput> outputs;
+};
+
+struct CompressionPolicy {
+  int level = 1;
+  uint64_t min_size = 0;  // outputs smaller than this are stored as they are; UINT64_MAX: all of them
+};
+
+// `meta`: JSON for people and tools; no part of the checksum and not looked at by decode.
+std::string encode_entry(const Entry& e, const Digest& key, const CompressionPolicy& policy, std::string_view meta);
+
+enum class EntryState {
+  kWhole,
+  kCorrupt,  // the checksum or the structure is wrong: to be dropped
+  kForeign,  // another version of the format, or another key: to be left alone
+};
+// Views point into `bytes` or into `*decoded`, which holds what was compressed. Nothing is allocated beyond `limit` bytes.
+EntryState decode_entry(std::string_view bytes, const Digest& key, uint64_t limit, Entry* e, std::string* decoded);
+
+struct InputsRecord {
+  struct Set {
+    bool streams = false;  // hint: the entry it leads to has diagnostics, so its key is that of a class
+    std::string places;
+  };
+  static constexpr size_t kMaxSets = 16;
+  std::vector<Set> sets;  // newest first
+};
+std::string encode_record(const InputsRecord& r, const Digest& invocation_key);
+EntryState decode_record(std::string_view bytes, const Digest& invocation_key, InputsRecord* r);
+
+}  // namespace cchain

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/looker.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace cchain {
+
+namespace {
+constexpr uint64_t kMaxFile = 1ull << 30;  // a larger source or header is not digested: uncacheable
+constexpr size_t kGenerationSize[4] = {1u << 10, 1u << 13, 1u << 16, 1u << 20};
+
+Digest identity_key(const Digest& boot, const FileId& id) {
+  uint64_t words[6] = {id.dev, id.ino, id.size, static_cast<uint64_t>(id.mtime_ns), static_cast<uint64_t>(id.ctime_ns), id.mount};
+  Sha256 h;
+  h.update(boot.b.data(), 16);
+  h.update(words, sizeof words);
+  return h.finish();
+}
+}  // namespace
+
+struct Looker::Buckets {
+  explicit Buckets(size_t n) : heads(new std::atomic<Node*>[n]()), mask(n - 1) {}
+  ~Buckets() { delete[] heads; }
+  std::atomic<Node*>* heads;
+  size_t mask;
+};
+
+Looker::Looker(const std::string& state_dir)
+    : digests_(state_dir.empty() ? "" : state_dir + "/digests", 0x43434431, 1u << 15),
+      scans_(state_dir.empty() ? "" : state_dir + "/scans", 0x43435331, 1u << 14),
+      scan_path_(state_dir.empty() ? "" : state_dir + "/scans.data") {
+  read_boot();
+}
+
+Looker::~Looker() {
+  for (auto& g : generations_) {
+    Buckets* b = g.load();
+    if (!b) continue;
+    for (size_t i = 0; i <= b->mask; i++)
+      for (Node* n = b->heads[i].load(); n;) {
+        Node* next = n->next_;
+        delete n;
+        n = next;
+      }
+    delete b;
+  }
+}
+
+void Looker::read_boot() {
+  char id[64] = {};
+  Fd fd(open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC));
+  if (fd && read(fd.get(), id, sizeof id - 1) > 0) boot_ = sha256(std::string_view(id, 36));
+}
+
+Looker::Node* Looker::node(std::string_view path) {
+  uint64_t h = xxh64(path);
+  auto find = [&](Buckets* b) -> Node* {
+    for (Node* n = b->heads[h & b->mask].load(std::memory_order_acquire); n; n = n->next_)
+      if (n->hash_ == h && n->path == path) return n;
+    return nullptr;
+  };
+  for (auto& g : generations_)
+    if (Buckets* b = g.load(std::memory_order_acquire))
+      if (Node* n = find(b)) return n;
+  std::lock_guard<std::mutex> lock(insert_mutex_);
+  uint64_t count = count_.load(std::memory_order_relaxed);
+  size_t gen = 0;
+  while (gen < 3 && count >= kGenerationSize[gen]) gen++;
+  for (size_t i = 0; i < 4; i++) {
+    Buckets* b = generations_[i].load(std::memory_order_relaxed);
+    if (b) {
+      if (Node* n = find(b)) return n;
+    } else if (i == gen) {
+      generations_[i].store(new Buckets(kGenerationSize[i]), std::memory_order_release);
+    }
+  }
+  Buckets* b = generations_[gen].load(std::memory_order_relaxed);
+  Node* n = new Node(path, h);
+  n->next_ = b->heads[h & b->mask].load(std::memory_order_relaxed);
+  b->heads[h & b->mask].store(n, std::memory_order_release);
+  count_.store(count + 1, std::memory_order_relaxed);
+  return n;
+}
+
+Looker::Node* Looker::node(std::string_view dir, std::string_view name) {
+  char buf[1024];
+  if (name.empty()) return node(dir);
+  if (name[0] == '/' || dir.empty()) return node(name);
+  size_t slash = dir.back() == '/' ? 0 : 1;
+  size_t n = dir.size() + slash + name.size();
+  if (n > sizeof buf) return node(path_join(dir, name));
+  memcpy(buf, dir.data(), dir.size());
+  if (slash) buf[dir.size()] = '/';
+  memcpy(buf + dir.size() + slash, name.data(), name.size());
+  return node(std::string_view(buf, n));
+}
+
+void Looker::look_locked(Node* n, uint64_t epoch) {
+  if (n->epoch_ == epoch) return;
+  n->looked_ns_ = now_ns();
+  n->look_.error = stat_file(n->path.c_str(), &n->look_.id);
+  if (n->look_.error) n->look_.id = FileId{};
+  n->epoch_ = epoch;
+}
+
+Looker::Look Looker::look(Node* n, uint64_t epoch, int64_t* at) {
+  std::lock_guard<std::mutex> lock(n->mutex_);
+  look_locked(n, epoch);
+  if (at) *at = n->looked_ns_;
+  return n->look_;
+}
+
+bool Looker::last_look(Node* n, Look* out) {
+  std::lock_guard<std::mutex> lock(n->mutex_);
+  if (n->epoch_ == 0) return false;
+  *out = n->look_;
+  return true;
+}
+
+void Looker::forget(Node* n) {
+  std::lock_guard<std::mutex> lock(n->mutex_);
+  n->epoch_ = 0;
+}
+
+bool Looker::trusted(const FileId& id, const std::string& path) {
+  std::lock_guard<std::mutex> lock(trust_mutex_);
+  std::pair<uint64_t, uint64_t> key{id.dev, id.mount};
+  for (auto& t : trust_)
+    if (t.first == key) return t.second;
+  bool ok = trusted_filesystem(path.c_str());
+  trust_.emplace_back(key, ok);
+  return ok;
+}
+
+int Looker::digest_locked(Node* n, Digest* out) {
+  const FileId id = n->look_.id;
+  if (n->has_digest_ && n->digest_id_ == id && (n->digest_safe_ || n->digest_epoch_ == n->epoch_)) {
+    *out = n->digest_;
+    return 0;
+  }
+  int64_t start = now_ns();
+  bool safe = id.newest_ns() < start - kSafeNs;
+  Digest d;
+  if (id.is_dir()) {
+    std::vector<std::string> names;
+    if (int e = list_dir(n->path, &names)) return e;
+    std::sort(names.begin(), names.end());
+    Sha256 h;
+    for (auto& s : names) h.update(s.c_str(), s.size() + 1);
+    d = h.finish();
+  } else if (id.is_regular()) {
+    bool keep = safe && trusted(id, n->path);
+    Digest key;
+    Table::Value v;
+    if (keep) {
+      key = identity_key(boot_, id);
+      if (digests_.get(key, &v)) {
+        memcpy(d.b.data(), v.data(), 32);
+        n->has_digest_ = n->digest_safe_ = true;
+        n->digest_id_ = id;
+        n->digest_epoch_ = n->epoch_;
+        *out = n->digest_ = d;
+        return 0;
+      }
+    }
+    std::string data;
+    FileId opened, after;
+    if (int e = read_file(n->path.c_str(), &data, kMaxFile, &opened)) return e;
+    if (!(opened == id)) return EAGAIN;
+    d = sha256(data);
+    if (int e = stat_file(n->path.c_str(), &after)) return e;
+    if (!(after == id)) return EAGAIN;
+    if (keep) {
+      v.fill(0);
+      memcpy(v.data(), d.b.data(), 32);
+      digests_.put(key, v);
+    }
+  } else {
+    return EINVAL;
+  }
+  n->has_digest_ = true;
+  n->digest_safe_ = safe;
+  n->digest_id_ = id;
+  n->digest_epoch_ = n->epoch_;
+  *out = n->digest_ = d;
+  return 0;
+}
+
+int Looker::digest(Node* n, uint64_t epoch, Digest* out) {
+  std::lock_guard<std::mutex> lock(n->mutex_);
+  look_locked(n, epoch);
+  if (n->look_.error) return n->look_.error;
+  return digest_locked(n, out);
+}
+
+bool Looker::absent(Node* dir, std::string_view name, uint64_t epoch) {
+  std::lock_guard<std::mutex> lock(dir->mutex_);
+  look_locked(dir, epoch);
+  if (dir->look_.error == ENOENT || dir->look_.error == ENOTDIR) return true;
+  bool known = dir->absent_id_ == dir->look_.id && (dir->absent_safe_ || dir->absent_epoch_ == epoch);
+  if (!known) {
+    dir->absent_.clear();
+    dir->absent_id_ = dir->look_.id;
+    dir->absent_epoch_ = epoch;
+    dir->absent_safe_ = dir->look_.id.newest_ns() < dir->looked_ns_ - kSafeNs;
+  }
+  std::string key(name);
+  if (dir->absent_.count(key)) return true;
+  FileId id;
+  bool strict = name.size() > 2 && name.substr(name.size() - 2) == "/.";
+  int e = stat_file(path_join(dir->path, strict ? name.substr(0, name.size() - 2) : name).c_str(), &id);
+  if (e != 0 ? e != ENOENT && e != ENOTDIR : strict || !id.is_dir()) return false;
+  dir->absent_.insert(std::move(key));
+  return true;
+}
+
+int Looker::scan(Node* n, uint64_t epoch, bool assembler, std::shared_ptr<const ScanResult>* out) {
+  Digest d;
+  {
+    std::lock_guard<std::mutex> lock(n->mutex_);
+    look_locked(n, epoch);
+    if (n->look_.error) return n->look_.error;
+    if (int e = digest_locked(n, &d)) return e;
+    if (n->scan_ && n->scan_digest_ == d) {
+      *out = n->scan_;
+      return 0;
+    }
+  }
+  KeyHasher kh("scan 1");
+  kh.field("content", d);
+  kh.field("assembler", assembler ? 1 : 0);
+  Digest key = kh.finish();
+  auto result = std::make_shared<ScanResult>();
+  bool have = false;
+  std::call_once(scan_once_, [this] {
+    if (!scan_path_.empty()) scan_fd_ = Fd(open_private(scan_path_, O_RDWR | O_CREAT | O_APPEND));
+  });
+  Table::Value v;
+  if (scan_fd_ && scans_.get(key, &v)) {
+    uint64_t at, size, check;
+    memcpy(&at, v.data(), 8), memcpy(&size, v.data() + 8, 8), memcpy(&check, v.data() + 16, 8);
+    if (size < (1u << 20)) {
+      std::string bytes(size, '\0');
+      ssize_t got = pread(scan_fd_.get(), bytes.data(), size, static_cast<off_t>(at));
+      have = got == static_cast<ssize_t>(size) && xxh64(bytes, key.b[0]) == check && decode_scan(bytes, result.get());
+    }
+  }
+  if (!have) {
+    std::string data;
+    FileId opened;
+    if (int e = read_file(n->path.c_str(), &data, kMaxFile, &opened)) return e;
+    if (sha256(data) != d) return EAGAIN;  // changed since it was digested
+    *result = cchain::scan(data, assembler);
+    if (scan_fd_) {
+      std::string bytes = encode_scan(*result);
+      // The position after an appending write is where that write ended: the descriptor is this process's own.
+      static std::mutex append_mutex;
+      std::lock_guard<std::mutex> lock(append_mutex);
+      if (bytes.size() < (1u << 20) && write(scan_fd_.get(), bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size())) {
+        uint64_t end = static_cast<uint64_t>(lseek(scan_fd_.get(), 0, SEEK_CUR)), size = bytes.size(), at = end - size, check = xxh64(bytes, key.b[0]);
+        v.fill(0);
+        memcpy(v.data(), &at, 8), memcpy(v.data() + 8, &size, 8), memcpy(v.data() + 16, &check, 8);
+        scans_.put(key, v);
+      }
+    }
+  }
+  {
+    std::lock_guard<std::mutex> lock(n->mutex_);
+    n->scan_ = result;
+    n->scan_digest_ = d;
+  }
+  *out = std::move(result);
+  return 0;
+}
+
+std::vector<const Looker::Node*> Looker::changed_since(uint64_t epoch) {
+  std::vector<const Node*> changed;
+  for (auto& g : generations_) {
+    Buckets* b = g.load(std::memory_order_acquire);
+    if (!b) continue;
+    for (size_t i = 0; i <= b->mask; i++)
+      for (Node* n = b->heads[i].load(std::memory_order_acquire); n; n = n->next_) {
+        std::lock_guard<std::mutex> lock(n->mutex_);
+        if (n->epoch_ != epoch) continue;
+        Look now;
+        now.error = stat_file(n->path.c_str(), &now.id);
+        if (now.error) now.id = FileId{};
+        if (now.error != n->look_.error || !(now.id == n->look_.id)) changed.push_back(n);
+      }
+  }
+  return changed;
+}
+
+}  // namespace cchain

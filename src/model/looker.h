@@ -1,0 +1,108 @@
+// What this process knows of paths: identity, digest, names that are not there, and when it last looked.
+//
+// An `epoch` says how fresh a look must be: within one epoch a path is looked at once. Each lookup outside a build session is an epoch of
+// its own; a session is one until the host says that something may have changed.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+#include "base/fs.h"
+#include "base/hash.h"
+#include "base/table.h"
+#include "model/scanner.h"
+
+namespace cchain {
+
+// A change within this time before a look can be followed by another one that leaves the same times (coarse clocks).
+inline constexpr int64_t kSafeNs = 2'000'000'000;
+
+class Looker {
+ public:
+  struct Look {
+    int error = 0;  // 0 or errno of stat
+    FileId id;
+  };
+
+  class Node {
+   public:
+    const std::string path;
+
+   private:
+    friend class Looker;
+    Node(std::string_view p, uint64_t h) : path(p), hash_(h) {}
+    const uint64_t hash_;
+    Node* next_ = nullptr;
+    std::mutex mutex_;  // guards all below
+    uint64_t epoch_ = 0;
+    int64_t looked_ns_ = 0;
+    Look look_;
+    bool has_digest_ = false, digest_safe_ = false;
+    uint64_t digest_epoch_ = 0;
+    FileId digest_id_;
+    Digest digest_;
+    // Directories: names found absent while the identity was absent_id_.
+    FileId absent_id_;
+    uint64_t absent_epoch_ = 0;
+    bool absent_safe_ = false;
+    std::unordered_set<std::string> absent_;
+    std::shared_ptr<const ScanResult> scan_;
+    Digest scan_digest_;
+  };
+
+  // `state_dir`: private folder for the tables; empty: nothing outlives the process.
+  explicit Looker(const std::string& state_dir);
+  ~Looker();
+  Looker(const Looker&) = delete;
+
+  // The node of an absolute path; lives as long as the looker. Any thread.
+  Node* node(std::string_view path);
+  Node* node(std::string_view dir, std::string_view name);
+
+  uint64_t new_epoch() { return next_epoch_.fetch_add(1, std::memory_order_relaxed) + 1; }
+
+  // What stat says, looked at in this epoch. `at`, if given, is when that was.
+  Look look(Node* n, uint64_t epoch, int64_t* at = nullptr);
+  // Takes the look of an earlier epoch too, if there was one; false otherwise.
+  bool last_look(Node* n, Look* out);
+  // SHA-256 of a regular file's bytes, or of a directory's sorted names. 0 or errno (EINVAL: neither).
+  int digest(Node* n, uint64_t epoch, Digest* out);
+  // True if `name` (may have slashes) is no file in the directory `dir`: nothing, or a directory. A dangling link is nothing. A name that ends
+  // in "/." is strict: a directory counts as something.
+  bool absent(Node* dir, std::string_view name, uint64_t epoch);
+  // The scan of the file's present bytes. 0 or errno.
+  int scan(Node* n, uint64_t epoch, bool assembler, std::shared_ptr<const ScanResult>* out);
+  // Forgets when it was looked at, so that the next look is a real one.
+  void forget(Node* n);
+  // True if times and numbers of files on this file system mean what they should.
+  bool trusted(const FileId& id, const std::string& path);
+  const Digest& boot() const { return boot_; }
+  // Every node that was looked at in `epoch` and is different now.
+  std::vector<const Node*> changed_since(uint64_t epoch);
+
+ private:
+  int digest_locked(Node* n, Digest* out);
+  void look_locked(Node* n, uint64_t epoch);
+  void read_boot();
+
+  struct Buckets;
+  std::atomic<Buckets*> generations_[4] = {};
+  std::atomic<uint64_t> count_{0};
+  std::mutex insert_mutex_;
+  std::atomic<uint64_t> next_epoch_{1};
+  Digest boot_;
+  std::mutex trust_mutex_;
+  std::vector<std::pair<std::pair<uint64_t, uint64_t>, bool>> trust_;
+  Table digests_, scans_;
+  std::string scan_path_;
+  std::once_flag scan_once_;
+  Fd scan_fd_;
+};
+
+}  // namespace cchain

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/places.h"
+
+#include <algorithm>
+#include <cstring>
+#include <tuple>
+
+#include "base/varint.h"
+
+namespace cchain {
+
+namespace {
+constexpr uint8_t kVersion = 1;
+constexpr uint64_t kMaxCount = 1u << 22;
+// A directory that changed within this time is likely to change again (objects are written beside sources): its absent names are looked up one by one,
+// and its identity stays out of the memo's key.
+constexpr int64_t kBusyNs = 600'000'000'000;
+}  // namespace
+
+bool PlaceSet::decode(std::string_view bytes) {
+  Reader r(bytes);
+  if (r.byte() != kVersion) return false;
+  flags = static_cast<uint32_t>(r.varint());
+  uint64_t n_dirs = r.varint(), n_files = r.varint(), n_names = r.varint(), n_ranges = r.varint();
+  // Each item takes at least one byte, so that counts can't claim more memory than the bytes have.
+  if (!r.ok() || n_dirs > kMaxCount || n_dirs + n_files + n_names + n_ranges > bytes.size()) return false;
+  dirs.clear(), files.clear(), names.clear(), ranges.clear();
+  dirs.reserve(n_dirs), files.reserve(n_files), names.reserve(n_names), ranges.reserve(n_ranges);
+  for (uint64_t i = 0; i < n_dirs; i++) dirs.push_back(r.string());
+  for (uint64_t i = 0; i < n_files; i++) {
+    uint64_t word = r.varint();
+    std::string_view name = r.string();
+    if (!r.ok() || (word >> 3) >= n_dirs) return false;
+    files.push_back({static_cast<uint32_t>(word >> 3), static_cast<PlaceKind>(word & 3), (word & 4) != 0, name});
+  }
+  for (uint64_t i = 0; i < n_names; i++) names.push_back(r.string());
+  uint64_t name = 0;
+  for (uint64_t i = 0; i < n_ranges; i++) {
+    name += r.varint();
+    uint64_t first = r.varint(), last = first + r.varint() + 1;
+    if (!r.ok() || name >= n_names || last > n_dirs) return false;
+    ranges.push_back({static_cast<uint32_t>(name), static_cast<uint32_t>(first), static_cast<uint32_t>(last)});
+  }
+  return r.ok() && r.at_end();
+}
+
+uint32_t PlaceSetBuilder::dir(std::string_view path) {
+  auto it = dir_index_.find(path);
+  if (it != dir_index_.end()) return it->second;
+  uint32_t n = static_cast<uint32_t>(dirs_.size());
+  dirs_.emplace_back(path);
+  dir_index_.emplace(std::string(path), n);
+  return n;
+}
+
+void PlaceSetBuilder::file(std::string_view dir_path, std::string_view name, PlaceKind kind, bool plain) {
+  uint32_t d = dir(dir_path);
+  auto [it, fresh] = file_index_.try_emplace({d, std::string(name)}, files_.size());
+  if (fresh) {
+    files_.push_back({d, kind, plain, std::string(name)});
+    return;
+  }
+  File& f = files_[it->second];
+  if (kind == PlaceKind::kInput) f.kind = kind;
+  f.plain = f.plain && plain;
+}
+
+void PlaceSetBuilder::absent(uint32_t first_dir, uint32_t last_dir, std::string_view name) {
+  if (first_dir >= last_dir) return;
+  auto it = name_index_.find(name);
+  uint32_t n;
+  if (it != name_index_.end()) {
+    n = it->second;
+  } else {
+    n = static_cast<uint32_t>(names_.size());
+    names_.emplace_back(name);
+    name_index_.emplace(std::string(name), n);
+  }
+  ranges_.push_back({n, first_dir, last_dir});
+}
+
+std::string PlaceSetBuilder::encode() const {
+  std::vector<PlaceSet::Range> ranges = ranges_;
+  auto less = [](const PlaceSet::Range& a, const PlaceSet::Range& b) {
+    return std::tie(a.name, a.first, a.last) < std::tie(b.name, b.first, b.last);
+  };
+  std::sort(ranges.begin(), ranges.end(), less);
+  std::vector<PlaceSet::Range> merged;
+  for (auto& r : ranges) {
+    if (!merged.empty() && merged.back().name == r.name && r.first <= merged.back().last)
+      merged.back().last = std::max(merged.back().last, r.last);
+    else
+      merged.push_back(r);
+  }
+  std::string out;
+  out.reserve(16384);
+  out += static_cast<char>(kVersion);
+  put_varint(&out, flags);
+  put_varint(&out, dirs_.size());
+  put_varint(&out, files_.size());
+  put_varint(&out, names_.size());
+  put_varint(&out, merged.size());
+  for (auto& d : dirs_) put_string(&out, d);
+  for (auto& f : files_) {
+    put_varint(&out, uint64_t{f.dir} << 3 | (f.plain ? 4 : 0) | static_cast<uint64_t>(f.kind));
+    put_string(&out, f.name);
+  }
+  for (auto& n : names_) put_string(&out, n);
+  uint32_t name = 0;
+  for (auto& r : merged) {
+    put_varint(&out, r.name - name);
+    name = r.name;
+    put_varint(&out, r.first);
+    put_varint(&out, r.last - r.first - 1);
+  }
+  return out;
+}
+
+Evaluation evaluate(Looker& looker, Table& memo, const Digest& base, std::string_view set_bytes, std::string_view cwd, uint64_t epoch,
+                    std::vector<Looker::Node*>* used) {
+  Evaluation ev;
+  PlaceSet set;
+  if (!set.decode(set_bytes)) {
+    ev.why = "the inputs record can't be read";
+    return ev;
+  }
+  Digest set_digest = sha256(set_bytes);
+  const size_t nd = set.dirs.size(), nf = set.files.size();
+  std::vector<Looker::Node*> dirs(nd), files(nf);
+  std::vector<std::string_view> dir_paths(nd);
+  std::vector<uint8_t> dir_busy(nd);
+  std::vector<std::string> joined;
+  joined.reserve(nd);
+  std::vector<uint64_t> ids;
+  ids.reserve(6 * (nd + nf));
+  bool memoizable = true;
+  uint64_t dev = ~0ull, mount = 0;
+  auto trust = [&](const FileId& id, const std::string& path) {
+    if (id.dev == dev && id.mount == mount) return;
+    dev = id.dev, mount = id.mount;
+    if (!looker.trusted(id, path)) memoizable = false;
+  };
+  int64_t now = now_ns();
+  for (size_t i = 0; i < nd; i++) {
+    std::string_view p = set.dirs[i];
+    if (p.empty() || p[0] != '/') {
+      joined.push_back(p.empty() ? std::string(cwd) : path_join(cwd, p));
+      p = joined.back();
+    }
+    dirs[i] = looker.node(p);
+    dir_paths[i] = dirs[i]->path;
+    int64_t at = 0;
+    Looker::Look l = looker.look(dirs[i], epoch, &at);
+    if (l.error) {
+      if (l.error != ENOENT && l.error != ENOTDIR) {
+        ev.why = dirs[i]->path + ": " + strerror(l.error);
+        return ev;
+      }
+      ids.insert(ids.end(), {~0ull, 0});
+      continue;
+    }
+    if (l.id.newest_ns() > now - kBusyNs) {
+      dir_busy[i] = 1;
+      ids.insert(ids.end(), {~0ull, 1});
+      continue;
+    }
+    trust(l.id, dirs[i]->path);
+    ids.insert(ids.end(), {l.id.dev, l.id.ino, static_cast<uint64_t>(l.id.mtime_ns), static_cast<uint64_t>(l.id.ctime_ns), l.id.mount});
+  }
+  for (size_t i = 0; i < nf; i++) {
+    const PlaceSet::File& f = set.files[i];
+    files[i] = looker.node(dir_paths[f.dir], f.name);
+    int64_t at = 0;
+    Looker::Look l = looker.look(files[i], epoch, &at);
+    bool fits = !l.error && (f.kind == PlaceKind::kNames ? l.id.is_dir() : f.kind == PlaceKind::kWhich || l.id.is_regular());
+    if (!fits) {
+      ev.why = files[i]->path + (l.error ? " is gone" : " is of another kind");
+      return ev;
+    }
+    if (f.kind == PlaceKind::kWhich) {
+      ids.insert(ids.end(), {l.id.dev, l.id.ino});
+      continue;
+    }
+    if (f.kind == PlaceKind::kExists) continue;
+    trust(l.id, files[i]->path);
+    if (l.id.newest_ns() > at - kSafeNs) memoizable = false;
+    ids.insert(ids.end(), {l.id.dev, l.id.ino, l.id.size, static_cast<uint64_t>(l.id.mtime_ns), static_cast<uint64_t>(l.id.ctime_ns), l.id.mount});
+  }
+
+  auto check_names = [&](bool busy_ones) {
+    const bool gch = set.flags & PlaceSet::kGch;
+    std::string with_gch;
+    auto check = [&](size_t d, std::string_view name, bool itself) {
+      if (dir_busy[d] != busy_ones) return true;
+      bool ok = !itself || looker.absent(dirs[d], name, epoch);
+      if (ok && gch) {
+        with_gch.assign(name);
+        with_gch += ".gch/.";  // strict: a directory of that name is one of precompiled headers
+        ok = looker.absent(dirs[d], with_gch, epoch);
+      }
+      if (!ok) ev.why = dirs[d]->path + "/" + std::string(name) + (itself ? " or its .gch has appeared" : ".gch has appeared");
+      return ok;
+    };
+    for (const auto& r : set.ranges)
+      for (uint32_t d = r.first; d < r.last; d++)
+        if (!check(d, set.names[r.name], true)) return false;
+    if (gch)
+      for (const auto& f : set.files)
+        if (!f.plain && !check(f.dir, f.name, false)) return false;
+    return true;
+  };
+  bool any_busy = memchr(dir_busy.data(), 1, dir_busy.size()) != nullptr;
+  if (any_busy && !check_names(true)) return ev;
+
+  Digest memo_key;
+  Table::Value v;
+  if (memoizable) {
+    Xxh128 ids_hash = xxh128(ids.data(), ids.size() * sizeof ids[0]);
+    Sha256 h;
+    h.update("memo 1\0", 7);
+    h.update(looker.boot().b.data(), 32);
+    h.update(base.b.data(), 32);
+    h.update(set_digest.b.data(), 32);
+    h.update(&ids_hash, sizeof ids_hash);
+    h.update(cwd);
+    memo_key = h.finish();
+  }
+  if (used) {
+    used->insert(used->end(), dirs.begin(), dirs.end());
+    used->insert(used->end(), files.begin(), files.end());
+  }
+  if (memoizable && memo.get(memo_key, &v)) {
+    memcpy(ev.key.b.data(), v.data(), 32);
+    ev.matched = true;
+    return ev;
+  }
+  if (!check_names(false)) return ev;
+  std::string digests;
+  digests.reserve(33 * nf);
+  for (size_t i = 0; i < nf; i++) {
+    PlaceKind kind = set.files[i].kind;
+    digests += static_cast<char>(kind);
+    if (kind == PlaceKind::kInput || kind == PlaceKind::kNames) {
+      Digest d;
+      if (int e = looker.digest(files[i], epoch, &d)) {
+        ev.why = files[i]->path + ": " + strerror(e);
+        return ev;
+      }
+      digests.append(reinterpret_cast<const char*>(d.b.data()), 32);
+    } else if (kind == PlaceKind::kWhich) {
+      FileId id = looker.look(files[i], epoch).id;
+      digests.append(reinterpret_cast<const char*>(&id.dev), 8);
+      digests.append(reinterpret_cast<const char*>(&id.ino), 8);
+    }
+  }
+  KeyHasher kh("cchain result 1");
+  kh.field("base", base);
+  kh.field("places", set_digest);
+  kh.field("found", digests);
+  ev.key = kh.finish();
+  ev.matched = true;
+  if (memoizable) {
+    v.fill(0);
+    memcpy(v.data(), ev.key.b.data(), 32);
+    memo.put(memo_key, v);
+  }
+  return ev;
+}
+
+}  // namespace cchain

@@ -1,0 +1,721 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/scanner.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <memory>
+#include <unordered_set>
+
+#include "base/varint.h"
+
+namespace cchain {
+
+namespace {
+
+constexpr size_t npos = std::string_view::npos;
+
+// string_view::find stops at each first letter; memmem doesn't.
+size_t find_in(std::string_view t, std::string_view word, size_t at = 0) {
+  if (at >= t.size()) return npos;
+  const void* p = memmem(t.data() + at, t.size() - at, word.data(), word.size());
+  return p ? static_cast<size_t>(static_cast<const char*>(p) - t.data()) : npos;
+}
+
+constexpr bool is_ident(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '$' || static_cast<unsigned char>(c) >= 0x80; }
+bool is_space(char c) { return c == ' ' || c == '\t' || c == '\f' || c == '\v' || c == '\0'; }
+bool is_newline(char c) { return c == '\n' || c == '\r'; }
+
+// Both compilers join lines before anything else; so do we, once, and the rest never sees a splice. True if there was one.
+bool join_lines(std::string_view in, std::string* out) {
+  bool any = false;
+  size_t copied = 0;
+  for (size_t at = 0; (at = in.find('\\', at)) != npos || copied == 0;) {
+    if (at == npos) break;
+    size_t end = at + 1;
+    while (end < in.size() && is_space(in[end])) end++;  // gcc takes white space behind the backslash
+    if (end < in.size() && is_newline(in[end])) {
+      size_t next = end + 1;
+      if (in[end] == '\r' && next < in.size() && in[next] == '\n') next++;
+      out->append(in.substr(copied, at - copied));
+      copied = at = next;
+      any = true;
+    } else {
+      at++;
+    }
+  }
+  if (any) out->append(in.substr(copied));
+  return any;
+}
+
+// Where comments and string literals are. Not to be believed where raw strings make it depend on the language.
+class Lexed {
+ public:
+  explicit Lexed(std::string_view t) {
+    enum { kCode, kBlock, kLine, kString, kChar } state = kCode;
+    size_t start = 0;
+    for (size_t i = 0; i < t.size(); i++) {
+      char c = t[i];
+      switch (state) {
+        case kCode:
+          if (c == '/' && i + 1 < t.size() && t[i + 1] == '*') {
+            state = kBlock, start = i++;
+          } else if (c == '/' && i + 1 < t.size() && t[i + 1] == '/') {
+            state = kLine, start = i++;
+          } else if (c == '"') {
+            if (i > 0 && t[i - 1] == 'R') reliable_ = false;
+            state = kString, start = i;
+          } else if (c == '\'' && !(i > 0 && is_ident(t[i - 1]) && i + 1 < t.size() && is_ident(t[i + 1]))) {
+            // Between two digits or letters it separates digits, or it is a prefixed literal or prose: the end of the line ends it anyway.
+            state = kChar;
+          }
+          break;
+        case kBlock:
+          if (c == '*' && i + 1 < t.size() && t[i + 1] == '/') {
+            state = kCode;
+            ranges_.push_back({start, ++i});
+          }
+          break;
+        case kLine:
+          if (is_newline(c)) {
+            state = kCode;
+            ranges_.push_back({start, i});
+          }
+          break;
+        case kString:
+        case kChar:
+          if (c == '\\') {
+            i++;
+          } else if (c == (state == kString ? '"' : '\'')) {
+            if (state == kString) ranges_.push_back({start, i});
+            state = kCode;
+          } else if (is_newline(c)) {
+            state = kCode;  // unterminated: an apostrophe in prose, or an error
+          }
+          break;
+      }
+    }
+    if (state == kBlock || state == kLine) ranges_.push_back({start, t.size()});
+  }
+  bool inert(size_t pos) const {
+    if (!reliable_) return false;
+    auto it = std::upper_bound(ranges_.begin(), ranges_.end(), pos, [](size_t p, const Range& r) { return p < r.first; });
+    return it != ranges_.begin() && pos <= std::prev(it)->last;
+  }
+
+ private:
+  struct Range {
+    size_t first, last;
+  };
+  bool reliable_ = true;
+  std::vector<Range> ranges_;
+};
+
+class Text {
+ public:
+  explicit Text(std::string_view t) : t_(t) {}
+  std::string_view text() const { return t_; }
+  bool inert(size_t pos) {
+    if (!lexed_) lexed_ = std::make_unique<Lexed>(t_);
+    return lexed_->inert(pos);
+  }
+  // Over white space and block comments, over lines too if `lines`.
+  size_t skip(size_t i, bool lines = false) const {
+    while (i < t_.size()) {
+      if (is_space(t_[i]) || (lines && is_newline(t_[i]))) {
+        i++;
+      } else if (t_[i] == '/' && i + 1 < t_.size() && t_[i + 1] == '*') {
+        size_t end = t_.find("*/", i + 2);
+        if (end == npos) return t_.size();
+        i = end + 2;
+      } else if (lines && t_[i] == '/' && i + 1 < t_.size() && t_[i + 1] == '/') {
+        while (i < t_.size() && !is_newline(t_[i])) i++;
+      } else {
+        break;
+      }
+    }
+    return i;
+  }
+  size_t word_end(size_t i) const {
+    while (i < t_.size() && is_ident(t_[i])) i++;
+    return i;
+  }
+  // The rest of a directive with comments made spaces; `end` is where it ends.
+  std::string line(size_t i, size_t* end) const {
+    std::string out;
+    char quote = 0;
+    for (; i < t_.size() && !is_newline(t_[i]); i++) {
+      char c = t_[i];
+      if (quote) {
+        out += c;
+        if (c == '\\' && i + 1 < t_.size() && !is_newline(t_[i + 1])) out += t_[++i];
+        else if (c == quote) quote = 0;
+      } else if (c == '/' && i + 1 < t_.size() && t_[i + 1] == '*') {
+        size_t close = t_.find("*/", i + 2);
+        i = close == npos ? t_.size() - 1 : close + 1;
+        out += ' ';
+      } else if (c == '/' && i + 1 < t_.size() && t_[i + 1] == '/') {
+        while (i + 1 < t_.size() && !is_newline(t_[i + 1])) i++;
+      } else {
+        if (c == '"' || c == '\'') quote = c;
+        out += c;
+      }
+    }
+    *end = i;
+    return out;
+  }
+  // Whether the # at `at` can begin a directive: nothing, or what may be the end of a comment, stands before it on its line.
+  bool begins_line(size_t at) const {
+    size_t i = at;
+    while (i > 0 && is_space(t_[i - 1])) i--;
+    return i == 0 || is_newline(t_[i - 1]) || (i >= 2 && t_[i - 1] == '/' && t_[i - 2] == '*') ||
+           (i == 3 && static_cast<unsigned char>(t_[0]) == 0xef);  // a byte order mark
+  }
+
+ private:
+  std::string_view t_;
+  std::unique_ptr<Lexed> lexed_;
+};
+
+// Calls f(position, word, position behind the word) for everything that could be a directive.
+template <class F>
+void each_directive(Text& text, F f) {
+  std::string_view t = text.text();
+  auto at_mark = [&](size_t at, size_t behind) {
+    size_t w = text.skip(behind);
+    size_t e = text.word_end(w);
+    if (e > w) f(at, t.substr(w, e - w), e);
+  };
+  for (size_t at = 0; (at = t.find('#', at)) != npos; at++) at_mark(at, at + 1);
+  if (find_in(t, "%:") != npos)
+    for (size_t at = 0; (at = find_in(t, "%:", at)) != npos; at++) at_mark(at, at + 2);
+  if (find_in(t, "?\?=") != npos)
+    for (size_t at = 0; (at = find_in(t, "?\?=", at)) != npos; at++) at_mark(at, at + 3);
+}
+
+bool read_operand(std::string_view s, size_t* i, bool* quoted, std::string* name) {
+  char close = s[*i] == '<' ? '>' : '"';
+  size_t end = *i + 1;
+  while (end < s.size() && s[end] != close && !is_newline(s[end])) end++;
+  if (end >= s.size() || s[end] != close) return false;
+  *quoted = close == '"';
+  name->assign(s.substr(*i + 1, end - *i - 1));
+  *i = end + 1;
+  return true;
+}
+
+class Scanner {
+ public:
+  Scanner(std::string_view t, ScanResult* r) : text_(t), t_(t), r_(r) {}
+
+  void run(bool assembler) {
+    collect();
+    for (size_t at : marks_) {
+      size_t w = text_.skip(at + (t_[at] == '#' ? 1 : t_[at] == '%' ? 2 : 3));
+      size_t e = text_.word_end(w);
+      if (e > w) directive(at, t_.substr(w, e - w), e);
+    }
+    dates();
+    inline_assembler(assembler);
+    pragmas();
+    modules();
+  }
+
+ private:
+  struct Token {
+    size_t at, n;
+  };
+  // One pass for all: marks that could begin a directive, and the identifiers that matter to anything below.
+  void collect() {
+    static constexpr auto kClass = [] {
+      std::array<uint8_t, 256> c{};
+      for (int i = 0; i < 256; i++) c[static_cast<size_t>(i)] = is_ident(static_cast<char>(i)) ? 1 : i == '#' || i == '%' || i == '?' ? 2 : 0;
+      return c;
+    }();
+    const size_t n = t_.size();
+    for (size_t i = 0; i < n;) {
+      uint8_t c = kClass[static_cast<uint8_t>(t_[i])];
+      if (c == 0) {
+        i++;
+        continue;
+      }
+      if (c == 2) {
+        if (t_[i] == '#' || (t_[i] == '%' && i + 1 < n && t_[i + 1] == ':') || (t_[i] == '?' && t_.substr(i, 3) == "?\?=")) marks_.push_back(i);
+        i++;
+        continue;
+      }
+      size_t e = i + 1;
+      while (e < n && kClass[static_cast<uint8_t>(t_[e])] == 1) e++;
+      token(t_.substr(i, e - i), {i, e - i});
+      i = e;
+    }
+  }
+  void token(std::string_view w, Token k) {
+    if (w.size() < 3) return;
+    bool ends = w[w.size() - 1] == '_' && w[w.size() - 2] == '_';
+    switch (w[0]) {
+      case 'a':
+        if (w == "asm") asms_.push_back(k);
+        break;
+      case 'd':
+        if (w == "dependency") dependencies_.push_back(k);
+        break;
+      case 'i':
+        if (w == "import") modules_.push_back(k);
+        if (w == "incbin") incbins_.push_back(k);
+        break;
+      case 'I':
+        if (w == "INCBIN") incbins_.push_back(k);
+        break;
+      case 'm':
+        if (w == "module") modules_.push_back(k);
+        break;
+      case '_':
+        if (w == "__asm__" || w == "__asm")
+          asms_.push_back(k);
+        else if (w == "_Pragma" || w == "__pragma")
+          pragmas_.push_back(k);
+        else if (w.substr(0, 6) == "__has_") {
+          has_ = true;
+          if (w == "__has_embed") embeds_.push_back(k);
+        } else if (w[1] == 'D' || w[1] == 'T' || (w[1] == '_' && (w[2] == 'D' || w[2] == 'T'))) {
+          dates_.push_back(k);
+        }
+        break;
+      case 'D':
+      case 'T':
+        if (w == "DATE" || w == "TIME" || w == "TIMESTAMP") dates_.push_back(k);
+        break;
+      default:
+        break;
+    }
+    if (ends && w[0] != '_' && (w[w.size() - 3] == 'E' || w[w.size() - 3] == 'P')) dates_.push_back(k);
+  }
+
+  void add(ScanOperand::Kind kind, bool quoted, std::string name) {
+    if (name.empty()) return;
+    std::string key;
+    key += static_cast<char>('0' + kind);
+    key += quoted ? '"' : '<';
+    key += name;
+    if (seen_.insert(std::move(key)).second) r_->operands.push_back({kind, quoted, std::move(name)});
+  }
+  bool real(size_t at) { return text_.begins_line(at) && !text_.inert(at); }
+
+  void directive(size_t at, std::string_view word, size_t i) {
+    switch (word[0]) {
+      case 'i':
+        if (word == "include" || word == "include_next" || word == "import")
+          include(at, word, i);
+        else if (word == "if")
+          condition(i);
+        break;
+      case 'e':
+        if (word == "elif")
+          condition(i);
+        else if (word == "embed" && real(at))
+          r_->flags |= kScanEmbed;
+        break;
+      case '_':
+        if (word == "__include_macros") include(at, word, i);
+        break;
+      case 'd':
+        if (word == "define" && has_) define(i);
+        break;
+      case 'p':
+        if (word == "pragma") pragma(at, i);
+        break;
+      default:
+        break;
+    }
+  }
+
+  void include(size_t at, std::string_view word, size_t i) {
+    i = text_.skip(i);
+    if (i < t_.size() && (t_[i] == '<' || t_[i] == '"')) {
+      bool quoted;
+      std::string name;
+      if (read_operand(t_, &i, &quoted, &name)) {
+        add(word == "include_next" ? ScanOperand::kIncludeNext : ScanOperand::kInclude, quoted, std::move(name));
+        if (word == "import" && real(at)) r_->flags |= kScanOnce;
+      }
+    } else if (i < t_.size() && !is_newline(t_[i]) && real(at)) {
+      r_->flags |= kScanComputedInclude;
+    }
+  }
+
+  // Existence tests in `s`, a line without comments. True if one has an operand that is no literal.
+  bool tests(const std::string& s, bool any_name) {
+    bool computed = false;
+    for (size_t i = 0; i < s.size(); i++) {
+      if (s[i] == '"') {
+        size_t end = s.find('"', i + 1);
+        if (end == npos) break;
+        i = end;
+        continue;
+      }
+      if (!is_ident(s[i]) || (i > 0 && is_ident(s[i - 1]))) continue;
+      size_t e = i;
+      while (e < s.size() && is_ident(s[e])) e++;
+      std::string_view name(s.data() + i, e - i);
+      bool next = name == "__has_include_next" || name == "__has_include_next__";
+      bool test = next || name == "__has_include" || name == "__has_include__";
+      if (name == "defined") {
+        size_t k = e;
+        while (k < s.size() && (is_space(s[k]) || s[k] == '(')) k++;
+        while (k < s.size() && is_ident(s[k])) k++;
+        i = k - 1;
+        continue;
+      }
+      size_t k = e;
+      while (k < s.size() && is_space(s[k])) k++;
+      bool paren = k < s.size() && s[k] == '(';
+      if (paren) k++;
+      while (k < s.size() && is_space(s[k])) k++;
+      bool literal = (paren || test) && k < s.size() && (s[k] == '<' || s[k] == '"');
+      bool quoted;
+      std::string operand;
+      if (literal && (test || any_name) && read_operand(s, &k, &quoted, &operand)) {
+        add(next ? ScanOperand::kHasNext : ScanOperand::kHas, quoted, std::move(operand));
+        i = k - 1;
+        continue;
+      }
+      if (test) computed = true;
+      i = e - 1;
+    }
+    return computed;
+  }
+
+  void condition(size_t i) {
+    size_t end = i;
+    bool wanted = false;
+    for (; end < t_.size() && !is_newline(t_[end]); end++) {
+      char c = t_[end];
+      if (c == '<' || c == '"') wanted = true;
+      if (c == '/' && end + 1 < t_.size() && t_[end + 1] == '*') wanted = true;
+    }
+    if (!wanted && !(has_ && t_.substr(i, end - i).find("__has_") != npos)) return;
+    std::string s = text_.line(i, &end);
+    if (tests(s, true) && !text_.inert(i)) r_->flags |= kScanComputedHas;
+  }
+
+  void define(size_t i) {
+    size_t name = text_.skip(i), name_end = text_.word_end(name);
+    size_t end;
+    std::string body = text_.line(name_end, &end);
+    if (body.find("__has_include") == std::string::npos) return;
+    if (tests(body, false) && !text_.inert(name)) {
+      std::string alias(t_.substr(name, name_end - name));
+      if (std::find(r_->has_aliases.begin(), r_->has_aliases.end(), alias) == r_->has_aliases.end()) r_->has_aliases.push_back(std::move(alias));
+    }
+  }
+
+  void pragma(size_t at, size_t i) {
+    size_t end;
+    std::string s = text_.line(i, &end);
+    pragma_text(s, at);
+  }
+  void pragma_text(std::string_view s, size_t at) {
+    auto has = [&](std::string_view w) {
+      for (size_t p = 0; (p = s.find(w, p)) != npos; p++)
+        if ((p == 0 || !is_ident(s[p - 1])) && (p + w.size() >= s.size() || !is_ident(s[p + w.size()]))) return true;
+      return false;
+    };
+    uint32_t f = 0;
+    if (has("once")) f |= kScanOnce;
+    if (has("system_header")) f |= kScanSystemHeader;
+    if (has("dependency")) f |= kScanDependency;
+    if (has("pch_preprocess") || has("hdrstop")) f |= kScanPch;
+    if (has("clang") && has("module")) f |= kScanModule;
+    if (has("include_alias") || has("push_macro_include")) f |= kScanComputedInclude;
+    if (f && !text_.inert(at)) r_->flags |= f;
+  }
+  void pragmas() {
+    for (auto [at, n] : pragmas_) {
+      size_t end;
+      pragma_text(text_.line(at + n, &end), at);
+    }
+    // Between GCC and dependency there may be anything white, in a string that reaches _Pragma by way of a macro too.
+    for (auto [at, n] : dependencies_) {
+      size_t i = at;
+      while (i > 0 && is_space(t_[i - 1])) i--;
+      if (i == at || i < 3 || t_.substr(i - 3, 3) != "GCC") continue;
+      size_t before = i - 3;
+      size_t line = t_.find_last_of("\n\r", before);
+      std::string_view head = t_.substr(line == npos ? 0 : line + 1, before - (line == npos ? 0 : line + 1));
+      if (!text_.inert(at) || head.find('"') != npos || head.find('#') != npos) r_->flags |= kScanDependency;
+    }
+    for (auto [at, n] : embeds_)
+      if (!text_.inert(at)) r_->flags |= kScanEmbed;
+  }
+
+  // Between `(` or `,` or `##` and `,` or `)` or `##`: where a macro could paste it to something.
+  bool could_be_pasted(size_t at, size_t n) {
+    size_t a = at, b = at + n;
+    while (a > 0 && is_space(t_[a - 1])) a--;
+    while (b < t_.size() && is_space(t_[b])) b++;
+    bool hash_left = a >= 2 && t_[a - 1] == '#' && t_[a - 2] == '#', hash_right = b + 1 < t_.size() && t_[b] == '#' && t_[b + 1] == '#';
+    bool left = hash_left || (a > 0 && (t_[a - 1] == '(' || t_[a - 1] == ',')), right = hash_right || (b < t_.size() && (t_[b] == ',' || t_[b] == ')'));
+    return (hash_left || hash_right || (left && right)) && !text_.inert(at);
+  }
+
+  void dates() {
+    static constexpr std::string_view kNames[] = {"__DATE__", "__TIME__", "__TIMESTAMP__"};
+    for (auto [at, n] : dates_) {
+      std::string_view w = t_.substr(at, n);
+      for (std::string_view name : kNames) {
+        uint32_t flag = name == kNames[2] ? kScanTimestamp : kScanDate;
+        if (w == name) {
+          if (!text_.inert(at)) r_->flags |= flag;
+          continue;
+        }
+        // Pieces that a macro could paste: the front or the back of a name, or its middle alone.
+        bool front = n >= 4 && w[0] == '_' && n < name.size() && (name.substr(0, n) == w || name.substr(1, n) == w);
+        bool back = n < name.size() && name.substr(name.size() - n) == w;
+        bool middle = w == name.substr(2, name.size() - 4);
+        if ((front || back || middle) && could_be_pasted(at, n)) r_->flags |= flag;
+      }
+    }
+  }
+
+  void assembler_text(std::string s, bool file) {
+    for (char& c : s)
+      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    if (s.find(".inc") != std::string::npos) r_->flags |= kScanAsmFile;
+    for (const char* w : {".macro", ".irp", ".altmacro"})
+      if (s.find(w) != std::string::npos) r_->flags |= kScanAsmDoubt;
+    if (!file && s.find(".rept") != std::string::npos && s.find('\\') != std::string::npos) r_->flags |= kScanAsmDoubt;
+  }
+
+  static std::string unescape(std::string_view s) {
+    std::string out;
+    for (size_t i = 0; i < s.size(); i++) {
+      if (s[i] != '\\' || i + 1 >= s.size()) {
+        out += s[i];
+        continue;
+      }
+      char c = s[++i];
+      if (c >= '0' && c <= '7') {
+        int v = 0, n = 0;
+        while (n < 3 && i < s.size() && s[i] >= '0' && s[i] <= '7') v = v * 8 + (s[i++] - '0'), n++;
+        i--;
+        out += static_cast<char>(v);
+      } else if (c == 'x') {
+        int v = 0;
+        while (i + 1 < s.size() && isxdigit(static_cast<unsigned char>(s[i + 1]))) {
+          char h = s[++i];
+          v = v * 16 + (h <= '9' ? h - '0' : (h | 32) - 'a' + 10);
+        }
+        out += static_cast<char>(v);
+      } else if (c == 'u' || c == 'U') {
+        size_t n = c == 'u' ? 4 : 8;
+        unsigned v = 0;
+        for (size_t k = 0; k < n && i + 1 < s.size() && isxdigit(static_cast<unsigned char>(s[i + 1])); k++) {
+          char h = s[++i];
+          v = v * 16 + static_cast<unsigned>(h <= '9' ? h - '0' : (h | 32) - 'a' + 10);
+        }
+        out += v < 128 ? static_cast<char>(v) : '?';
+      } else {
+        out += c == 'n' ? '\n' : c == 't' ? '\t' : c;
+      }
+    }
+    return out;
+  }
+
+  void inline_assembler(bool assembler) {
+    if (assembler) return assembler_text(std::string(t_), true);
+    for (auto [at, n] : incbins_)
+      if (!text_.inert(at) || in_string(at)) r_->flags |= kScanAsmFile;
+    for (auto [at, n] : asms_)
+      if (!text_.inert(at)) asm_statement(at, at + n);
+  }
+  bool in_string(size_t at) {
+    size_t line = t_.find_last_of("\n\r", at);
+    return t_.substr(line == npos ? 0 : line + 1, at - (line == npos ? 0 : line + 1)).find('"') != npos;
+  }
+  bool in_define(size_t at) {
+    size_t i = at;
+    while (i > 0 && !is_newline(t_[i - 1])) i--;
+    i = text_.skip(i);
+    if (i >= t_.size() || (t_[i] != '#' && t_[i] != '%')) return false;
+    i = text_.skip(i + (t_[i] == '#' ? 1 : 2));
+    return t_.substr(i, 6) == "define" && text_.word_end(text_.skip(i + 6)) <= at;
+  }
+
+  void asm_statement(size_t start, size_t i) {
+    for (;;) {
+      i = text_.skip(i, true);
+      size_t e = text_.word_end(i);
+      std::string_view w = t_.substr(i, e - i);
+      if (w == "volatile" || w == "__volatile" || w == "__volatile__" || w == "goto" || w == "inline" || w == "__inline" || w == "__inline__")
+        i = e;
+      else
+        break;
+    }
+    if (i >= t_.size() || t_[i] != '(') {
+      // A macro that is asm alone can be given any template where it is used.
+      if ((i < t_.size() && t_[i] == '{') || in_define(start)) r_->flags |= kScanAsmDoubt;
+      return;
+    }
+    std::string templ;
+    bool doubt = false;
+    int depth = 1;
+    for (i++; i < t_.size() && depth > 0;) {
+      i = text_.skip(i, true);
+      if (i >= t_.size()) break;
+      char c = t_[i];
+      if (c == '"') {
+        size_t e = i + 1;
+        if (i > 0 && t_[i - 1] == 'R') {
+          doubt = true;
+          size_t p = t_.find('(', e);
+          if (p == npos) break;
+          std::string close = ")" + std::string(t_.substr(e, p - e)) + "\"";
+          e = t_.find(close, p);
+          if (e == npos) break;
+          templ += t_.substr(p + 1, e - p - 1);
+          i = e + close.size();
+          continue;
+        }
+        while (e < t_.size() && t_[e] != '"' && !is_newline(t_[e])) e += t_[e] == '\\' ? 2 : 1;
+        if (e >= t_.size()) break;
+        templ += unescape(t_.substr(i + 1, e - i - 1));
+        i = e + 1;
+      } else if (c == ')') {
+        depth--;
+        i++;
+      } else if (c == ':' && depth == 1) {
+        break;
+      } else {
+        if (c == '(') depth++;
+        doubt = true;
+        i++;
+      }
+    }
+    if (doubt) r_->flags |= kScanAsmDoubt;
+    assembler_text(std::move(templ), false);
+  }
+
+  void modules() {
+    for (auto [at, n] : modules_) {
+      size_t i = at;
+      while (i > 0 && is_space(t_[i - 1])) i--;
+      if (i >= 6 && t_.substr(i - 6, 6) == "export") {
+        i -= 6;
+        while (i > 0 && is_space(t_[i - 1])) i--;
+      }
+      bool starts = i == 0 || is_newline(t_[i - 1]) || t_[i - 1] == ';' || (i >= 2 && t_[i - 2] == '*' && t_[i - 1] == '/');
+      if (!starts) continue;
+      size_t k = text_.skip(at + n, true);
+      if (k >= t_.size() || !(t_[k] == '<' || t_[k] == '"' || t_[k] == ':' || t_[k] == ';' || is_ident(t_[k]))) continue;
+      size_t semi = t_.find(';', k);
+      if (semi == npos || semi - k > 512) continue;
+      // A declaration holds names, dots, colons and attributes only.
+      bool plain = true;
+      if (t_[k] != '<' && t_[k] != '"')
+        for (size_t p = k; p < semi; p++) plain = plain && (is_ident(t_[p]) || is_space(t_[p]) || is_newline(t_[p]) || strchr(".:[]", t_[p]));
+      if (plain && !text_.inert(at)) r_->flags |= kScanModule;
+    }
+  }
+
+  Text text_;
+  std::string_view t_;
+  ScanResult* r_;
+  bool has_ = false;
+  std::vector<size_t> marks_;
+  std::vector<Token> asms_, dates_, pragmas_, dependencies_, incbins_, modules_, embeds_;
+  std::unordered_set<std::string> seen_;
+};
+
+}  // namespace
+
+ScanResult scan(std::string_view text, bool asm_source) {
+  ScanResult r;
+  std::string joined;
+  // The trigraph for a backslash joins lines too where trigraphs are on.
+  std::string plain;
+  if (find_in(text, "?\?/") != npos) {
+    plain.assign(text);
+    for (size_t at = 0; (at = plain.find("?\?/", at)) != std::string::npos;) plain.replace(at, 3, "\\");
+    text = plain;
+  }
+  if (join_lines(text, &joined)) text = joined;
+  Scanner(text, &r).run(asm_source);
+  return r;
+}
+
+bool alias_escapes(std::string_view raw, std::string_view alias) {
+  std::string joined;
+  if (find_in(raw, "?\?/") != npos) return raw.find(alias) != npos;
+  if (join_lines(raw, &joined)) raw = joined;
+  if (raw.find(alias) == npos) return false;
+  Text text(raw);
+  bool escapes = false;
+  each_directive(text, [&](size_t at, std::string_view word, size_t i) {
+    if (escapes || (word != "define" && word != "if" && word != "elif" && word != "include" && word != "include_next" && word != "import")) return;
+    size_t end;
+    std::string s = text.line(i, &end);
+    size_t from = 0;
+    if (word == "define") {
+      size_t name = 0;
+      while (name < s.size() && is_space(s[name])) name++;
+      while (name < s.size() && is_ident(s[name])) name++;
+      from = name;
+    }
+    for (size_t p = from; (p = s.find(alias, p)) != std::string::npos; p++) {
+      size_t e = p + alias.size();
+      if ((p > 0 && is_ident(s[p - 1])) || (e < s.size() && is_ident(s[e]))) continue;
+      if (text.inert(at)) continue;
+      if (word == "if" || word == "elif") {
+        size_t b = p;
+        while (b > 0 && (is_space(s[b - 1]) || s[b - 1] == '(')) b--;
+        if (b >= 7 && s.compare(b - 7, 7, "defined") == 0) continue;
+        while (e < s.size() && is_space(s[e])) e++;
+        if (e < s.size() && s[e] == '(') {
+          e++;
+          while (e < s.size() && is_space(s[e])) e++;
+          bool quoted;
+          std::string name;
+          if (e < s.size() && (s[e] == '<' || s[e] == '"') && read_operand(s, &e, &quoted, &name)) continue;
+        }
+      }
+      escapes = true;
+      return;
+    }
+  });
+  return escapes;
+}
+
+std::string encode_scan(const ScanResult& r) {
+  std::string out;
+  put_varint(&out, 1);
+  put_varint(&out, r.flags);
+  put_varint(&out, r.operands.size());
+  for (auto& o : r.operands) {
+    put_varint(&out, static_cast<uint64_t>(o.kind) << 1 | (o.quoted ? 1 : 0));
+    put_string(&out, o.name);
+  }
+  put_varint(&out, r.has_aliases.size());
+  for (auto& a : r.has_aliases) put_string(&out, a);
+  return out;
+}
+
+bool decode_scan(std::string_view bytes, ScanResult* r) {
+  Reader in(bytes);
+  *r = {};
+  if (in.varint() != 1) return false;
+  r->flags = static_cast<uint32_t>(in.varint());
+  uint64_t n = in.varint();
+  if (n > in.left()) return false;
+  for (uint64_t i = 0; i < n; i++) {
+    uint64_t w = in.varint();
+    if ((w >> 1) > ScanOperand::kHasNext) return false;
+    r->operands.push_back({static_cast<ScanOperand::Kind>(w >> 1), (w & 1) != 0, std::string(in.string())});
+  }
+  n = in.varint();
+  if (n > in.left()) return false;
+  for (uint64_t i = 0; i < n; i++) r->has_aliases.emplace_back(in.string());
+  return in.ok() && in.at_end();
+}
+
+}  // namespace cchain
