@@ -79,4 +79,67 @@ void Table::put(const Digest& key, const Value& value) {
   if (pwrite(fd_.get(), &s, kSlot, at + static_cast<off_t>(way * kSlot)) < 0) return;  // a full disk: not remembered
 }
 
+namespace {
+constexpr uint64_t kMaxLog = 256u << 20;  // a log that has grown beyond this begins anew
+}
+
+bool BlobLog::open_file() {
+  std::call_once(once_, [this] {
+    if (path_.empty()) return;
+    fd_ = Fd(open_private(path_, O_RDWR | O_CREAT | O_APPEND));
+    FileId id;
+    if (fd_ && fstat_file(fd_.get(), &id) == 0 && id.size > kMaxLog) {
+      unlink(path_.c_str());
+      fd_ = Fd(open_private(path_, O_RDWR | O_CREAT | O_APPEND));
+    }
+  });
+  return static_cast<bool>(fd_);
+}
+
+bool BlobLog::read(const At& at, std::string* out) {
+  if (at.size < 8 || !open_file()) return false;
+  out->resize(at.size);
+  if (pread(fd_.get(), out->data(), at.size, static_cast<off_t>(at.offset)) != static_cast<ssize_t>(at.size)) return false;
+  uint64_t check;
+  memcpy(&check, out->data() + at.size - 8, 8);
+  out->resize(at.size - 8);
+  return check == xxh64(*out, at.size);
+}
+
+bool BlobLog::get(const Digest& key, std::string* out, At* at) {
+  Table::Value v;
+  if (!index_.get(key, &v)) return false;
+  At where;
+  memcpy(&where.offset, v.data(), 8);
+  memcpy(&where.size, v.data() + 8, 4);
+  if (at) *at = where;
+  // The key again in front of the bytes: the log may have begun anew since the index was written.
+  if (!read(where, out) || out->size() < 16 || memcmp(out->data(), key.b.data(), 16) != 0) return false;
+  out->erase(0, 16);
+  return true;
+}
+
+bool BlobLog::put(const Digest& key, std::string_view data, At* at) {
+  if (data.size() > (1u << 23) || !open_file()) return false;
+  std::string bytes(reinterpret_cast<const char*>(key.b.data()), 16);
+  bytes.append(data);
+  uint64_t check = xxh64(bytes, bytes.size() + 8);
+  bytes.append(reinterpret_cast<const char*>(&check), 8);
+  At where;
+  {
+    // After an appending write the position is where that write ended: the descriptor is this process's own.
+    std::lock_guard<std::mutex> lock(append_);
+    if (write(fd_.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) return false;
+    where.offset = static_cast<uint64_t>(lseek(fd_.get(), 0, SEEK_CUR)) - bytes.size();
+  }
+  where.size = static_cast<uint32_t>(bytes.size());
+  Table::Value v;
+  v.fill(0);
+  memcpy(v.data(), &where.offset, 8);
+  memcpy(v.data() + 8, &where.size, 4);
+  index_.put(key, v);
+  if (at) *at = where;
+  return true;
+}
+
 }  // namespace cchain

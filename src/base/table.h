@@ -33,6 +33,28 @@ class Table {
   Fd fd_;
 };
 
+// Byte strings by key, appended to one private file: a Table says where. Like it a cache only: what does not check out is not there.
+class BlobLog {
+ public:
+  // Where a blob lies; fits into what a Table's value has left beside a digest.
+  struct At {
+    uint64_t offset = 0;  // 40 bits
+    uint32_t size = 0;    // 24 bits
+  };
+  BlobLog(std::string path, uint32_t magic, uint32_t buckets) : path_(path.empty() ? path : path + ".data"), index_(path, magic, buckets) {}
+  bool get(const Digest& key, std::string* out, At* at = nullptr);
+  bool read(const At& at, std::string* out);
+  bool put(const Digest& key, std::string_view data, At* at = nullptr);
+
+ private:
+  bool open_file();
+  std::string path_;
+  Table index_;
+  std::once_flag once_;
+  std::mutex append_;
+  Fd fd_;
+};
+
 // A descriptor for a private file in a private folder, made if absent; -1 if it can't be trusted or made. Folder: mode 0700, ours, no link.
 int open_private(const std::string& path, int flags);
 

@@ -104,11 +104,13 @@ class DiskLayer final : public Layer, private Index::Files {
 
   bool parse(const Address& a, IndexKey* key) const;
   std::string path_of(const Address& a) const;
+  bool path_of_key(const IndexKey& key, std::string* path);
   int drop(const IndexKey& key) override;
+  uint64_t stands(const IndexKey& key) override;
   void before_eviction() override;
-  int reserve(const IndexKey& key, uint64_t cost, bool* pended);
-  void resync(const IndexKey& key, const std::string& path);
-  void mark(const IndexKey& key, uint64_t cost);
+  int reserve(const IndexKey& key, uint64_t cost, const std::string& path);
+  void resync(const IndexKey& key, const std::string& path, uint64_t reserved);
+  void mark(const IndexKey& key);
   void trouble(const char* what, int error);
   bool tenant_name(uint8_t space, uint64_t hash, std::string* name);
   std::vector<Tenant> tenants_of(uint8_t space) const;
@@ -190,11 +192,11 @@ Answer DiskLayer::get(const Address& a, std::string* out) {
   }
   out->resize(done);
   counters.bytes_read += done;
-  if (!o_.read_only) mark(key, cost_of(size));
+  if (!o_.read_only) mark(key);
   return Answer::kHit;
 }
 
-void DiskLayer::mark(const IndexKey& key, uint64_t cost) {
+void DiskLayer::mark(const IndexKey& key) {
   uint64_t t = Index::now();
   bool full;
   {
@@ -202,7 +204,7 @@ void DiskLayer::mark(const IndexKey& key, uint64_t cost) {
     for (int i = 0; !lock.owns_lock() && i < 100; i++) lock.try_lock();
     if (!lock.owns_lock()) return;  // a hint, not worth a wait (nor a deadlock in a forked child)
     if (marks_.empty()) marks_.reserve(16);
-    marks_.push_back({key, cost, t});
+    marks_.push_back({key, t});
     full = marks_.size() % kMarksMost == 0;
   }
   if (full) flush();
@@ -253,7 +255,7 @@ int DiskLayer::put(const Address& a, std::string_view data, bool replace) {
   struct stat st;
   if (lstat(path.c_str(), &st) == 0) {
     if (!replace) {
-      mark(key, cost_of(static_cast<uint64_t>(st.st_size)));
+      mark(key);
       return EEXIST;
     }
   } else if (errno != ENOENT && errno != ENOTDIR) {
@@ -261,8 +263,7 @@ int DiskLayer::put(const Address& a, std::string_view data, bool replace) {
     trouble("store", e);
     return e;
   }
-  bool pended = false;
-  int e = reserve(key, cost, &pended);
+  int e = reserve(key, cost, path);
   if (e) {
     if (e != EBUSY) trouble("store", e);
     return e;
@@ -280,21 +281,23 @@ int DiskLayer::put(const Address& a, std::string_view data, bool replace) {
     counters.bytes_written += data.size();
     return 0;
   }
-  resync(key, path);
+  resync(key, path, cost);
   rmdir(dir.c_str());
   if (e == EEXIST)
-    mark(key, cost);
+    mark(key);
   else
     trouble("store", e);
   return e;
 }
 
 // Makes room and a slot, before there is a file.
-int DiskLayer::reserve(const IndexKey& key, uint64_t cost, bool* pended) {
+int DiskLayer::reserve(const IndexKey& key, uint64_t cost, const std::string& path) {
   {
     Index::Hold hold(&index_, Index::kQuick);
     if (hold) {
       if (index_.scan().active) scan_some(mono() + kPutBudget);
+      // How much there is, is not known yet: what comes takes the place of something that is known.
+      if (index_.scan().active) index_.make_room(cost, std::min(index_.bytes(), o_.max_size), &key, kPutBudget, nullptr);
       if (int e = index_.make_room(cost, o_.max_size, &key, kPutBudget, nullptr)) return e;
       return index_.set(key, cost, Index::now());
     }
@@ -302,17 +305,18 @@ int DiskLayer::reserve(const IndexKey& key, uint64_t cost, bool* pended) {
   }
   // Reserved first and counted afterwards: of several that do so at once, each sees the others.
   if (int e = index_.pend(key, cost, false)) return e;
-  *pended = true;
   pended_.store(true, std::memory_order_relaxed);
+  struct stat st;
   uint64_t bytes = 0, entries = 0;
   int e = index_.totals(&bytes, &entries);
   if (e == 0 && bytes <= o_.max_size + o_.max_size / 25) return 0;
-  index_.pend(key, cost, true);
+  uint64_t stood = lstat(path.c_str(), &st) == 0 && S_ISREG(st.st_mode) ? cost_of(static_cast<uint64_t>(st.st_size)) : 0;
+  index_.pend(key, stood ? stood : cost, stood == 0);
   return EBUSY;
 }
 
-// After a publishing that failed: the slot says again what stands there.
-void DiskLayer::resync(const IndexKey& key, const std::string& path) {
+// After a publishing that failed, or a removal: the slot says again what stands there. `reserved` is what is counted so far.
+void DiskLayer::resync(const IndexKey& key, const std::string& path, uint64_t reserved) {
   struct stat st;
   bool stands = lstat(path.c_str(), &st) == 0 && S_ISREG(st.st_mode);
   uint64_t cost = stands ? cost_of(static_cast<uint64_t>(st.st_size)) : 0;
@@ -323,7 +327,7 @@ void DiskLayer::resync(const IndexKey& key, const std::string& path) {
     else
       index_.drop_slot(key);
   } else {
-    index_.pend(key, cost, !stands);
+    index_.pend(key, stands ? cost : reserved, !stands);
     pended_.store(true, std::memory_order_relaxed);
   }
 }
@@ -332,13 +336,14 @@ void DiskLayer::remove(const Address& a) {
   IndexKey key;
   if (o_.read_only || !parse(a, &key)) return;
   std::string path = path_of(a);
-  if (unlink(path.c_str()) != 0 && errno != ENOENT) {
-    if (errno != ENOTDIR) trouble("remove", errno);
+  struct stat st;
+  if (lstat(path.c_str(), &st) != 0) return;
+  if (unlink(path.c_str()) != 0) {
+    if (errno != ENOENT) trouble("remove", errno);
     return;
   }
   rmdir(std::string(path_dir(path)).c_str());
-  struct stat st;
-  if (lstat((o_.path + "/index").c_str(), &st) == 0) resync(key, path);
+  resync(key, path, cost_of(static_cast<uint64_t>(st.st_size)));
 }
 
 // ---- eviction ---------------------------------------------------------------------------------------------------------
@@ -365,11 +370,22 @@ bool DiskLayer::tenant_name(uint8_t space, uint64_t hash, std::string* name) {
   return true;
 }
 
+bool DiskLayer::path_of_key(const IndexKey& key, std::string* path) {
+  std::string tenant, hex = key.digest.hex();
+  if (key.space > 3 || key.blob < 1 || key.blob > 3 || !tenant_name(key.space, key.tenant, &tenant)) return false;
+  *path = path_of({static_cast<Space>(key.space), tenant, hex, kBlobs[key.blob]});
+  return true;
+}
+
+uint64_t DiskLayer::stands(const IndexKey& key) {
+  std::string path;
+  struct stat st;
+  return path_of_key(key, &path) && lstat(path.c_str(), &st) == 0 && S_ISREG(st.st_mode) ? cost_of(static_cast<uint64_t>(st.st_size)) : 0;
+}
+
 int DiskLayer::drop(const IndexKey& key) {
-  std::string tenant;
-  if (key.space > 3 || key.blob < 1 || key.blob > 3 || !tenant_name(key.space, key.tenant, &tenant)) return ENOENT;
-  std::string hex = key.digest.hex();
-  std::string path = path_of({static_cast<Space>(key.space), tenant, hex, kBlobs[key.blob]});
+  std::string path;
+  if (!path_of_key(key, &path)) return ENOENT;
   int e = unlink(path.c_str()) == 0 ? 0 : errno;
   if (e == 0 || e == ENOENT) {
     path.resize(path_dir(path).size());

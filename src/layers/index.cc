@@ -29,7 +29,7 @@ constexpr uint32_t kStepPages = 4;
 constexpr uint32_t kDryPages = 128;
 constexpr uint64_t kSecond = 1000000000;
 // A slot is made before its file: for so long an absent file means "not published yet".
-constexpr uint64_t kYoung = 3 * kSecond;
+constexpr uint64_t kYoung = 2 * kSecond;
 constexpr uint64_t kFuture = 3600 * kSecond;
 constexpr size_t kPendingMost = 4096;  // records
 constexpr uint8_t kUsed = 1, kRemoved = 2;
@@ -586,8 +586,8 @@ int Index::mark_locked(const std::vector<IndexMark>& marks, bool held) {
     if (w.found && w.slot.last_use < m.use_ns)
       pwrite_all(fd_.get(), &m.use_ns, sizeof m.use_ns,
                  page_at(w.page) + static_cast<off_t>(offsetof(Page, slots) + w.index * sizeof(Slot) + offsetof(Slot, last_use)));
-    else if (!w.found && m.cost)
-      set(m.key, m.cost, m.use_ns);
+    else if (uint64_t cost = w.found ? 0 : files_->stands(m.key))
+      set(m.key, cost, m.use_ns);
   }
   if (locked && !held) {
     if (dirty_) write_header();

@@ -30,7 +30,6 @@ struct IndexKey {
 
 struct IndexMark {
   IndexKey key;
-  uint64_t cost;  // for an entry that the index has no slot for
   uint64_t use_ns;
 };
 
@@ -45,8 +44,9 @@ class Index {
   // Who removes files on the index's behalf.
   class Files {
    public:
-    virtual int drop(const IndexKey& key) = 0;  // 0, ENOENT or errno
-    virtual void before_eviction() {}           // waiting marks are written now, by mark_held
+    virtual int drop(const IndexKey& key) = 0;         // 0, ENOENT or errno
+    virtual uint64_t stands(const IndexKey& key) = 0;  // what it costs, 0 if there is no such file
+    virtual void before_eviction() {}                  // waiting marks are written now, by mark_held
 
    protected:
     ~Files() = default;

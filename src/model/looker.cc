@@ -34,7 +34,7 @@ struct Looker::Buckets {
 Looker::Looker(const std::string& state_dir)
     : digests_(state_dir.empty() ? "" : state_dir + "/digests", 0x43434431, 1u << 15),
       scans_(state_dir.empty() ? "" : state_dir + "/scans", 0x43435331, 1u << 14),
-      scan_path_(state_dir.empty() ? "" : state_dir + "/scans.data") {
+      names_(state_dir.empty() ? "" : state_dir + "/names", 0x43434e31, 1u << 12) {
   read_boot();
 }
 
@@ -162,6 +162,8 @@ int Looker::digest_locked(Node* n, Digest* out) {
       key = identity_key(boot_, id);
       if (digests_.get(key, &v)) {
         memcpy(d.b.data(), v.data(), 32);
+        memcpy(&n->scan_at_.offset, v.data() + 32, 5);
+        memcpy(&n->scan_at_.size, v.data() + 37, 3);
         n->has_digest_ = n->digest_safe_ = true;
         n->digest_id_ = id;
         n->digest_epoch_ = n->epoch_;
@@ -199,10 +201,36 @@ int Looker::digest(Node* n, uint64_t epoch, Digest* out) {
   return digest_locked(n, out);
 }
 
+bool Looker::may_have_locked(Node* dir, std::string_view name) {
+  const FileId& id = dir->look_.id;
+  if (dir->look_.error || !id.is_dir() || id.newest_ns() > dir->looked_ns_ - kBusyNs || name.empty() || name == "." || name == "..") return true;
+  if (!dir->has_names_ || !(dir->names_id_ == id)) {
+    dir->names_.clear();
+    Digest key = identity_key(boot_, id);
+    std::string bytes;
+    bool kept = trusted(id, dir->path);
+    if (kept && names_.get(key, &bytes)) {
+      dir->names_.resize(bytes.size() / 4);
+      memcpy(dir->names_.data(), bytes.data(), dir->names_.size() * 4);
+    } else {
+      std::vector<std::string> names;
+      FileId after;
+      if (list_dir(dir->path, &names) != 0 || stat_file(dir->path.c_str(), &after) != 0 || !(after == id)) return true;
+      for (auto& n : names) dir->names_.push_back(static_cast<uint32_t>(xxh64(n)));
+      std::sort(dir->names_.begin(), dir->names_.end());
+      if (kept) names_.put(key, std::string_view(reinterpret_cast<const char*>(dir->names_.data()), dir->names_.size() * 4));
+    }
+    dir->has_names_ = true;
+    dir->names_id_ = id;
+  }
+  return std::binary_search(dir->names_.begin(), dir->names_.end(), static_cast<uint32_t>(xxh64(name)));
+}
+
 bool Looker::absent(Node* dir, std::string_view name, uint64_t epoch) {
   std::lock_guard<std::mutex> lock(dir->mutex_);
   look_locked(dir, epoch);
   if (dir->look_.error == ENOENT || dir->look_.error == ENOTDIR) return true;
+  if (!may_have_locked(dir, name.substr(0, name.find('/')))) return true;
   bool known = dir->absent_id_ == dir->look_.id && (dir->absent_safe_ || dir->absent_epoch_ == epoch);
   if (!known) {
     dir->absent_.clear();
@@ -222,6 +250,9 @@ bool Looker::absent(Node* dir, std::string_view name, uint64_t epoch) {
 
 int Looker::scan(Node* n, uint64_t epoch, bool assembler, std::shared_ptr<const ScanResult>* out) {
   Digest d;
+  BlobLog::At known_at;
+  FileId id;
+  bool keep = false;
   {
     std::lock_guard<std::mutex> lock(n->mutex_);
     look_locked(n, epoch);
@@ -231,43 +262,36 @@ int Looker::scan(Node* n, uint64_t epoch, bool assembler, std::shared_ptr<const 
       *out = n->scan_;
       return 0;
     }
+    known_at = n->scan_at_;
+    id = n->look_.id;
+    keep = n->digest_safe_ && trusted(id, n->path);
   }
   KeyHasher kh("scan 1");
   kh.field("content", d);
   kh.field("assembler", assembler ? 1 : 0);
   Digest key = kh.finish();
   auto result = std::make_shared<ScanResult>();
-  bool have = false;
-  std::call_once(scan_once_, [this] {
-    if (!scan_path_.empty()) scan_fd_ = Fd(open_private(scan_path_, O_RDWR | O_CREAT | O_APPEND));
-  });
-  Table::Value v;
-  if (scan_fd_ && scans_.get(key, &v)) {
-    uint64_t at, size, check;
-    memcpy(&at, v.data(), 8), memcpy(&size, v.data() + 8, 8), memcpy(&check, v.data() + 16, 8);
-    if (size < (1u << 20)) {
-      std::string bytes(size, '\0');
-      ssize_t got = pread(scan_fd_.get(), bytes.data(), size, static_cast<off_t>(at));
-      have = got == static_cast<ssize_t>(size) && xxh64(bytes, key.b[0]) == check && decode_scan(bytes, result.get());
-    }
-  }
+  std::string bytes;
+  BlobLog::At at = known_at;
+  // The blob begins with its key, so that a place from the table can be trusted no more than it deserves.
+  bool have = at.size > 16 && scans_.read(at, &bytes) && memcmp(bytes.data(), key.b.data(), 16) == 0 && decode_scan(std::string_view(bytes).substr(16), result.get());
   if (!have) {
-    std::string data;
-    FileId opened;
-    if (int e = read_file(n->path.c_str(), &data, kMaxFile, &opened)) return e;
-    if (sha256(data) != d) return EAGAIN;  // changed since it was digested
-    *result = cchain::scan(data, assembler);
-    if (scan_fd_) {
-      std::string bytes = encode_scan(*result);
-      // The position after an appending write is where that write ended: the descriptor is this process's own.
-      static std::mutex append_mutex;
-      std::lock_guard<std::mutex> lock(append_mutex);
-      if (bytes.size() < (1u << 20) && write(scan_fd_.get(), bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size())) {
-        uint64_t end = static_cast<uint64_t>(lseek(scan_fd_.get(), 0, SEEK_CUR)), size = bytes.size(), at = end - size, check = xxh64(bytes, key.b[0]);
-        v.fill(0);
-        memcpy(v.data(), &at, 8), memcpy(v.data() + 8, &size, 8), memcpy(v.data() + 16, &check, 8);
-        scans_.put(key, v);
-      }
+    if (scans_.get(key, &bytes, &at) && decode_scan(bytes, result.get())) {
+      have = true;
+    } else {
+      std::string data;
+      FileId opened;
+      if (int e = read_file(n->path.c_str(), &data, kMaxFile, &opened)) return e;
+      if (sha256(data) != d) return EAGAIN;  // changed since it was digested
+      *result = cchain::scan(data, assembler);
+      have = scans_.put(key, encode_scan(*result), &at);
+    }
+    if (have && keep) {
+      Table::Value v;
+      memcpy(v.data(), d.b.data(), 32);
+      memcpy(v.data() + 32, &at.offset, 5);
+      memcpy(v.data() + 37, &at.size, 3);
+      digests_.put(identity_key(boot_, id), v);
     }
   }
   {

@@ -22,6 +22,8 @@ namespace cchain {
 
 // A change within this time before a look can be followed by another one that leaves the same times (coarse clocks).
 inline constexpr int64_t kSafeNs = 2'000'000'000;
+// A directory that changed within this time is likely to change again (objects are written beside sources).
+inline constexpr int64_t kBusyNs = 600'000'000'000;
 
 class Looker {
  public:
@@ -54,6 +56,11 @@ class Looker {
     std::unordered_set<std::string> absent_;
     std::shared_ptr<const ScanResult> scan_;
     Digest scan_digest_;
+    BlobLog::At scan_at_;  // where its scan lies, as the table of digests says
+    // Directories that have not changed for a while: sorted hashes of their names while the identity is names_id_.
+    bool has_names_ = false;
+    FileId names_id_;
+    std::vector<uint32_t> names_;
   };
 
   // `state_dir`: private folder for the tables; empty: nothing outlives the process.
@@ -90,6 +97,8 @@ class Looker {
   int digest_locked(Node* n, Digest* out);
   void look_locked(Node* n, uint64_t epoch);
   void read_boot();
+  // Whether `name`, without slashes, may be in the directory; false is certain.
+  bool may_have_locked(Node* dir, std::string_view name);
 
   struct Buckets;
   std::atomic<Buckets*> generations_[4] = {};
@@ -99,10 +108,8 @@ class Looker {
   Digest boot_;
   std::mutex trust_mutex_;
   std::vector<std::pair<std::pair<uint64_t, uint64_t>, bool>> trust_;
-  Table digests_, scans_;
-  std::string scan_path_;
-  std::once_flag scan_once_;
-  Fd scan_fd_;
+  Table digests_;          // by identity: digest, and where the scan lies
+  BlobLog scans_, names_;  // by content; by a directory's identity
 };
 
 }  // namespace cchain

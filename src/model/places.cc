@@ -12,9 +12,6 @@ namespace cchain {
 namespace {
 constexpr uint8_t kVersion = 1;
 constexpr uint64_t kMaxCount = 1u << 22;
-// A directory that changed within this time is likely to change again (objects are written beside sources): its absent names are looked up one by one,
-// and its identity stays out of the memo's key.
-constexpr int64_t kBusyNs = 600'000'000'000;
 }  // namespace
 
 bool PlaceSet::decode(std::string_view bytes) {
@@ -141,6 +138,7 @@ Evaluation evaluate(Looker& looker, Table& memo, const Digest& base, std::string
     if (!looker.trusted(id, path)) memoizable = false;
   };
   int64_t now = now_ns();
+  // The absent names of busy directories are looked up one by one and their identity stays out of the memo's key.
   for (size_t i = 0; i < nd; i++) {
     std::string_view p = set.dirs[i];
     if (p.empty() || p[0] != '/') {

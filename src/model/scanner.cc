@@ -48,6 +48,14 @@ bool join_lines(std::string_view in, std::string* out) {
   return any;
 }
 
+// Whether the apostrophe at `at` stands within a number: 1'000.
+bool separates_digits(std::string_view t, size_t at) {
+  if (at + 1 >= t.size() || !is_ident(t[at + 1])) return false;
+  size_t i = at;
+  while (i > 0 && (is_ident(t[i - 1]) || t[i - 1] == '\'')) i--;
+  return i < at && t[i] >= '0' && t[i] <= '9';
+}
+
 // Where comments and string literals are. Not to be believed where raw strings make it depend on the language.
 class Lexed {
  public:
@@ -59,15 +67,23 @@ class Lexed {
       switch (state) {
         case kCode:
           if (c == '/' && i + 1 < t.size() && t[i + 1] == '*') {
+            // In <a/*b.h> no comment begins; whether this is such a name need not be known.
+            if (i > 0 && (is_ident(t[i - 1]) || t[i - 1] == '<') && in_angles(t, i)) reliable_ = false;
             state = kBlock, start = i++;
           } else if (c == '/' && i + 1 < t.size() && t[i + 1] == '/') {
             state = kLine, start = i++;
           } else if (c == '"') {
             if (i > 0 && t[i - 1] == 'R') reliable_ = false;
             state = kString, start = i;
-          } else if (c == '\'' && !(i > 0 && is_ident(t[i - 1]) && i + 1 < t.size() && is_ident(t[i + 1]))) {
-            // Between two digits or letters it separates digits, or it is a prefixed literal or prose: the end of the line ends it anyway.
-            state = kChar;
+          } else if (c == '\'') {
+            // A digit separator, in newer languages only: to be believed if it makes no difference to the rest of the line.
+            if (!separates_digits(t, i))
+              state = kChar;
+            else
+              for (size_t k = i + 1; k < t.size() && !is_newline(t[k]); k++)
+                if (t[k] == '"' || t[k] == '\\' || (t[k] == '*' && t[k - 1] == '/')) reliable_ = false;
+          } else if (c == '\r' && i + 1 < t.size() && t[i + 1] != '\n') {
+            reliable_ = false;  // the end of a line for clang only
           }
           break;
         case kBlock:
@@ -80,6 +96,7 @@ class Lexed {
           if (is_newline(c)) {
             state = kCode;
             ranges_.push_back({start, i});
+            if (c == '\r' && i + 1 < t.size() && t[i + 1] != '\n') reliable_ = false;
           }
           break;
         case kString:
@@ -107,6 +124,11 @@ class Lexed {
   struct Range {
     size_t first, last;
   };
+  static bool in_angles(std::string_view t, size_t at) {
+    while (at > 0 && !is_newline(t[at - 1]))
+      if (t[--at] == '<') return true;
+    return false;
+  }
   bool reliable_ = true;
   std::vector<Range> ranges_;
 };
@@ -157,7 +179,7 @@ class Text {
       } else if (c == '/' && i + 1 < t_.size() && t_[i + 1] == '/') {
         while (i + 1 < t_.size() && !is_newline(t_[i + 1])) i++;
       } else {
-        if (c == '"' || c == '\'') quote = c;
+        if (c == '"' || (c == '\'' && !separates_digits(t_, i))) quote = c;
         out += c;
       }
     }
@@ -193,6 +215,11 @@ void each_directive(Text& text, F f) {
     for (size_t at = 0; (at = find_in(t, "?\?=", at)) != npos; at++) at_mark(at, at + 3);
 }
 
+size_t over_space(std::string_view s, size_t i) {
+  while (i < s.size() && is_space(s[i])) i++;
+  return i;
+}
+
 bool read_operand(std::string_view s, size_t* i, bool* quoted, std::string* name) {
   char close = s[*i] == '<' ? '>' : '"';
   size_t end = *i + 1;
@@ -206,7 +233,10 @@ bool read_operand(std::string_view s, size_t* i, bool* quoted, std::string* name
 
 class Scanner {
  public:
-  Scanner(std::string_view t, ScanResult* r) : text_(t), t_(t), r_(r) {}
+  // Adds to what is in `r`.
+  Scanner(std::string_view t, ScanResult* r) : text_(t), t_(t), r_(r) {
+    for (auto& o : r->operands) seen_.insert(key_of(o.kind, o.quoted, o.name));
+  }
 
   void run(bool assembler) {
     collect();
@@ -273,6 +303,8 @@ class Scanner {
       case '_':
         if (w == "__asm__" || w == "__asm")
           asms_.push_back(k);
+        else if (w == "__import" || w == "__module")  // gcc's preprocessed form
+          modules_.push_back(k);
         else if (w == "_Pragma" || w == "__pragma")
           pragmas_.push_back(k);
         else if (w.substr(0, 6) == "__has_") {
@@ -292,13 +324,15 @@ class Scanner {
     if (ends && w[0] != '_' && (w[w.size() - 3] == 'E' || w[w.size() - 3] == 'P')) dates_.push_back(k);
   }
 
-  void add(ScanOperand::Kind kind, bool quoted, std::string name) {
-    if (name.empty()) return;
+  static std::string key_of(ScanOperand::Kind kind, bool quoted, std::string_view name) {
     std::string key;
     key += static_cast<char>('0' + kind);
     key += quoted ? '"' : '<';
-    key += name;
-    if (seen_.insert(std::move(key)).second) r_->operands.push_back({kind, quoted, std::move(name)});
+    return key += name;
+  }
+  void add(ScanOperand::Kind kind, bool quoted, std::string name) {
+    if (name.empty()) return;
+    if (seen_.insert(key_of(kind, quoted, name)).second) r_->operands.push_back({kind, quoted, std::move(name)});
   }
   bool real(size_t at) { return text_.begins_line(at) && !text_.inert(at); }
 
@@ -338,28 +372,40 @@ class Scanner {
       if (read_operand(t_, &i, &quoted, &name)) {
         add(word == "include_next" ? ScanOperand::kIncludeNext : ScanOperand::kInclude, quoted, std::move(name));
         if (word == "import" && real(at)) r_->flags |= kScanOnce;
+        return;
       }
-    } else if (i < t_.size() && !is_newline(t_[i]) && real(at)) {
-      r_->flags |= kScanComputedInclude;
     }
+    // No literal, or one whose end a macro brings.
+    if (i < t_.size() && !is_newline(t_[i]) && real(at)) r_->flags |= kScanComputedInclude;
   }
 
-  // Existence tests in `s`, a line without comments. True if one has an operand that is no literal.
-  bool tests(const std::string& s, bool any_name) {
+  // Existence tests in `s`, a line without comments. True if one has an operand that is no literal. In a condition, all that could be the
+  // argument of an alias is taken for an operand too; in the body of a macro (`!in_condition`) a quoted operand is none, as the place of
+  // the file that uses the macro matters to it.
+  bool tests(const std::string& s, bool in_condition) {
     bool computed = false;
     for (size_t i = 0; i < s.size(); i++) {
-      if (s[i] == '"') {
-        size_t end = s.find('"', i + 1);
-        if (end == npos) break;
-        i = end;
+      if (s[i] == '"' || (s[i] == '\'' && !separates_digits(s, i))) {
+        size_t end = i + 1;
+        while (end < s.size() && s[end] != s[i]) end += s[end] == '\\' ? 2 : 1;
+        if (end < s.size()) i = end;
+        continue;
+      }
+      bool quoted;
+      std::string operand;
+      if (s[i] == '(' && in_condition) {
+        size_t k = over_space(s, i + 1);
+        if (k < s.size() && (s[k] == '<' || s[k] == '"') && read_operand(s, &k, &quoted, &operand)) {
+          add(ScanOperand::kHas, quoted, operand);
+          add(ScanOperand::kHasNext, quoted, std::move(operand));
+          i = k - 1;
+        }
         continue;
       }
       if (!is_ident(s[i]) || (i > 0 && is_ident(s[i - 1]))) continue;
       size_t e = i;
       while (e < s.size() && is_ident(s[e])) e++;
       std::string_view name(s.data() + i, e - i);
-      bool next = name == "__has_include_next" || name == "__has_include_next__";
-      bool test = next || name == "__has_include" || name == "__has_include__";
       if (name == "defined") {
         size_t k = e;
         while (k < s.size() && (is_space(s[k]) || s[k] == '(')) k++;
@@ -367,21 +413,20 @@ class Scanner {
         i = k - 1;
         continue;
       }
-      size_t k = e;
-      while (k < s.size() && is_space(s[k])) k++;
-      bool paren = k < s.size() && s[k] == '(';
-      if (paren) k++;
-      while (k < s.size() && is_space(s[k])) k++;
-      bool literal = (paren || test) && k < s.size() && (s[k] == '<' || s[k] == '"');
-      bool quoted;
-      std::string operand;
-      if (literal && (test || any_name) && read_operand(s, &k, &quoted, &operand)) {
-        add(next ? ScanOperand::kHasNext : ScanOperand::kHas, quoted, std::move(operand));
-        i = k - 1;
-        continue;
-      }
-      if (test) computed = true;
       i = e - 1;
+      bool next = name == "__has_include_next" || name == "__has_include_next__";
+      if (next || name == "__has_include" || name == "__has_include__") {
+        size_t k = over_space(s, e);
+        if (k < s.size() && s[k] == '(') k = over_space(s, k + 1);
+        if (k < s.size() && (s[k] == '<' || (s[k] == '"' && in_condition)) && read_operand(s, &k, &quoted, &operand)) {
+          add(next ? ScanOperand::kHasNext : ScanOperand::kHas, quoted, std::move(operand));
+          i = k - 1;
+        } else {
+          computed = true;
+        }
+      } else if (name.size() >= 6 && std::string_view("__has_include").starts_with(name)) {
+        computed = true;  // a piece to be pasted
+      }
     }
     return computed;
   }
@@ -403,8 +448,10 @@ class Scanner {
     size_t name = text_.skip(i), name_end = text_.word_end(name);
     size_t end;
     std::string body = text_.line(name_end, &end);
-    if (body.find("__has_include") == std::string::npos) return;
-    if (tests(body, false) && !text_.inert(name)) {
+    if (body.find("__has_") == std::string::npos) return;
+    // What stands between < and > in the body of a function-like macro may be a parameter.
+    bool test = tests(body, false) || (body[0] == '(' && body.find("__has_include") != std::string::npos);
+    if (test && !text_.inert(name)) {
       std::string alias(t_.substr(name, name_end - name));
       if (std::find(r_->has_aliases.begin(), r_->has_aliases.end(), alias) == r_->has_aliases.end()) r_->has_aliases.push_back(std::move(alias));
     }
@@ -432,30 +479,42 @@ class Scanner {
   }
   void pragmas() {
     for (auto [at, n] : pragmas_) {
-      size_t end;
-      pragma_text(text_.line(at + n, &end), at);
+      size_t i = text_.skip(at + n, true), end;
+      if (i < t_.size() && t_[i] == '(') i = text_.skip(i + 1, true);
+      pragma_text(text_.line(i, &end), at);
     }
     // Between GCC and dependency there may be anything white, in a string that reaches _Pragma by way of a macro too.
     for (auto [at, n] : dependencies_) {
-      size_t i = at;
-      while (i > 0 && is_space(t_[i - 1])) i--;
-      if (i == at || i < 3 || t_.substr(i - 3, 3) != "GCC") continue;
-      size_t before = i - 3;
-      size_t line = t_.find_last_of("\n\r", before);
-      std::string_view head = t_.substr(line == npos ? 0 : line + 1, before - (line == npos ? 0 : line + 1));
+      size_t i = back(at);
+      std::string_view head = t_.substr(0, i);
+      if (i == at || !(head.ends_with("GCC") || head.ends_with("clang"))) continue;
+      size_t line = head.find_last_of("\n\r");
+      if (line != npos) head.remove_prefix(line + 1);
       if (!text_.inert(at) || head.find('"') != npos || head.find('#') != npos) r_->flags |= kScanDependency;
     }
     for (auto [at, n] : embeds_)
       if (!text_.inert(at)) r_->flags |= kScanEmbed;
   }
 
+  // Back over white space, ends of lines and block comments.
+  size_t back(size_t i) const {
+    for (;;) {
+      while (i > 0 && (is_space(t_[i - 1]) || is_newline(t_[i - 1]))) i--;
+      if (i < 4 || t_[i - 1] != '/' || t_[i - 2] != '*') return i;
+      size_t open = t_.rfind("/*", i - 4);
+      if (open == npos) return i;
+      i = open;
+    }
+  }
   // Between `(` or `,` or `##` and `,` or `)` or `##`: where a macro could paste it to something.
   bool could_be_pasted(size_t at, size_t n) {
-    size_t a = at, b = at + n;
-    while (a > 0 && is_space(t_[a - 1])) a--;
-    while (b < t_.size() && is_space(t_[b])) b++;
-    bool hash_left = a >= 2 && t_[a - 1] == '#' && t_[a - 2] == '#', hash_right = b + 1 < t_.size() && t_[b] == '#' && t_[b + 1] == '#';
-    bool left = hash_left || (a > 0 && (t_[a - 1] == '(' || t_[a - 1] == ',')), right = hash_right || (b < t_.size() && (t_[b] == ',' || t_[b] == ')'));
+    std::string_view a = t_.substr(0, back(at)), b = t_.substr(text_.skip(at + n, true));
+    bool hash_left = false, hash_right = false;
+    for (std::string_view mark : {"##", "%:%:", "?\?=?\?="}) {
+      hash_left = hash_left || a.ends_with(mark);
+      hash_right = hash_right || b.starts_with(mark);
+    }
+    bool left = a.ends_with('(') || a.ends_with(','), right = b.starts_with(',') || b.starts_with(')');
     return (hash_left || hash_right || (left && right)) && !text_.inert(at);
   }
 
@@ -481,8 +540,8 @@ class Scanner {
   void assembler_text(std::string s, bool file) {
     for (char& c : s)
       if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    if (s.find(".inc") != std::string::npos) r_->flags |= kScanAsmFile;
-    for (const char* w : {".macro", ".irp", ".altmacro"})
+    if (s.find(".inc") != std::string::npos || (file && s.find("incbin") != std::string::npos)) r_->flags |= kScanAsmFile;
+    for (const char* w : {".macro", ".irp", ".altmacro", ".mri"})
       if (s.find(w) != std::string::npos) r_->flags |= kScanAsmDoubt;
     if (!file && s.find(".rept") != std::string::npos && s.find('\\') != std::string::npos) r_->flags |= kScanAsmDoubt;
   }
@@ -537,20 +596,20 @@ class Scanner {
     size_t i = at;
     while (i > 0 && !is_newline(t_[i - 1])) i--;
     i = text_.skip(i);
-    if (i >= t_.size() || (t_[i] != '#' && t_[i] != '%')) return false;
-    i = text_.skip(i + (t_[i] == '#' ? 1 : 2));
+    if (i >= t_.size() || (t_[i] != '#' && t_[i] != '%' && t_[i] != '?')) return false;
+    i = text_.skip(i + (t_[i] == '#' ? 1 : t_[i] == '%' ? 2 : 3));
     return t_.substr(i, 6) == "define" && text_.word_end(text_.skip(i + 6)) <= at;
   }
 
   void asm_statement(size_t start, size_t i) {
+    bool words = false;  // that macros may stand for
     for (;;) {
       i = text_.skip(i, true);
       size_t e = text_.word_end(i);
       std::string_view w = t_.substr(i, e - i);
-      if (w == "volatile" || w == "__volatile" || w == "__volatile__" || w == "goto" || w == "inline" || w == "__inline" || w == "__inline__")
-        i = e;
-      else
-        break;
+      if (w.empty()) break;
+      words = words || !(w == "volatile" || w == "__volatile" || w == "__volatile__" || w == "goto" || w == "inline" || w == "__inline" || w == "__inline__");
+      i = e;
     }
     if (i >= t_.size() || t_[i] != '(') {
       // A macro that is asm alone can be given any template where it is used.
@@ -558,7 +617,7 @@ class Scanner {
       return;
     }
     std::string templ;
-    bool doubt = false;
+    bool doubt = words;
     int depth = 1;
     for (i++; i < t_.size() && depth > 0;) {
       i = text_.skip(i, true);
@@ -600,21 +659,21 @@ class Scanner {
     for (auto [at, n] : modules_) {
       size_t i = at;
       while (i > 0 && is_space(t_[i - 1])) i--;
-      if (i >= 6 && t_.substr(i - 6, 6) == "export") {
+      if (t_.substr(0, i).ends_with("export")) {
         i -= 6;
         while (i > 0 && is_space(t_[i - 1])) i--;
       }
-      bool starts = i == 0 || is_newline(t_[i - 1]) || t_[i - 1] == ';' || (i >= 2 && t_[i - 2] == '*' && t_[i - 1] == '/');
+      bool import = t_.substr(at, n).ends_with("import");
+      bool starts = i == 0 || is_newline(t_[i - 1]) || t_[i - 1] == ';' || (import && (t_[i - 1] == '}' || t_[i - 1] == '@')) || text_.begins_line(i);
       if (!starts) continue;
       size_t k = text_.skip(at + n, true);
-      if (k >= t_.size() || !(t_[k] == '<' || t_[k] == '"' || t_[k] == ':' || t_[k] == ';' || is_ident(t_[k]))) continue;
-      size_t semi = t_.find(';', k);
-      if (semi == npos || semi - k > 512) continue;
-      // A declaration holds names, dots, colons and attributes only.
-      bool plain = true;
-      if (t_[k] != '<' && t_[k] != '"')
-        for (size_t p = k; p < semi; p++) plain = plain && (is_ident(t_[p]) || is_space(t_[p]) || is_newline(t_[p]) || strchr(".:[]", t_[p]));
-      if (plain && !text_.inert(at)) r_->flags |= kScanModule;
+      if (k >= t_.size() || !(t_[k] == '<' || t_[k] == '"' || t_[k] == ':' || (t_[k] == ';' && !import) || is_ident(t_[k]))) continue;
+      // A declaration holds names, dots, colons, attributes, and what a macro may make of names only.
+      if (t_[k] == '<' || t_[k] == '"')
+        k = t_.find(';', k);
+      else
+        while (k < t_.size() && (is_ident(t_[k]) || strchr(import ? ".:[]()" : ".:[]", t_[k]))) k = text_.skip(k + 1, true);
+      if (k < t_.size() && t_[k] == ';' && !text_.inert(at)) r_->flags |= kScanModule;
     }
   }
 
@@ -631,16 +690,18 @@ class Scanner {
 
 ScanResult scan(std::string_view text, bool asm_source) {
   ScanResult r;
-  std::string joined;
-  // The trigraph for a backslash joins lines too where trigraphs are on.
-  std::string plain;
+  auto pass = [&](std::string_view t) {
+    std::string joined;
+    if (join_lines(t, &joined)) t = joined;
+    Scanner(t, &r).run(asm_source);
+  };
+  pass(text);
+  // The trigraph for a backslash joins lines too, where trigraphs are on: what either reading finds counts.
   if (find_in(text, "?\?/") != npos) {
-    plain.assign(text);
+    std::string plain(text);
     for (size_t at = 0; (at = plain.find("?\?/", at)) != std::string::npos;) plain.replace(at, 3, "\\");
-    text = plain;
+    pass(plain);
   }
-  if (join_lines(text, &joined)) text = joined;
-  Scanner(text, &r).run(asm_source);
   return r;
 }
 
@@ -669,14 +730,14 @@ bool alias_escapes(std::string_view raw, std::string_view alias) {
       if (word == "if" || word == "elif") {
         size_t b = p;
         while (b > 0 && (is_space(s[b - 1]) || s[b - 1] == '(')) b--;
-        if (b >= 7 && s.compare(b - 7, 7, "defined") == 0) continue;
+        if (b >= 7 && s.compare(b - 7, 7, "defined") == 0 && (b == 7 || !is_ident(s[b - 8]))) continue;
         while (e < s.size() && is_space(s[e])) e++;
         if (e < s.size() && s[e] == '(') {
           e++;
           while (e < s.size() && is_space(s[e])) e++;
           bool quoted;
           std::string name;
-          if (e < s.size() && (s[e] == '<' || s[e] == '"') && read_operand(s, &e, &quoted, &name)) continue;
+          if (e < s.size() && (s[e] == '<' || s[e] == '"') && read_operand(s, &e, &quoted, &name) && (e = over_space(s, e)) < s.size() && s[e] == ')') continue;
         }
       }
       escapes = true;
@@ -688,7 +749,7 @@ bool alias_escapes(std::string_view raw, std::string_view alias) {
 
 std::string encode_scan(const ScanResult& r) {
   std::string out;
-  put_varint(&out, 1);
+  put_varint(&out, 2);
   put_varint(&out, r.flags);
   put_varint(&out, r.operands.size());
   for (auto& o : r.operands) {
@@ -703,7 +764,7 @@ std::string encode_scan(const ScanResult& r) {
 bool decode_scan(std::string_view bytes, ScanResult* r) {
   Reader in(bytes);
   *r = {};
-  if (in.varint() != 1) return false;
+  if (in.varint() != 2) return false;
   r->flags = static_cast<uint32_t>(in.varint());
   uint64_t n = in.varint();
   if (n > in.left()) return false;

@@ -348,8 +348,8 @@ void layer_urls(void**) {
   EQ(c.layers[0].path, "/d");
 
   c = from_env({"HOME=/h", "CCHAIN_LAYERS=rel/ative /a?max_size=x /b?colour=red s3://secret-bucket/p redis://user:password@h gopher://x file://host/p file:///%zz /c?umask=9"});
-  assert_int_equal(c.layers.size(), 8);
-  for (int i : {0, 1, 3, 4, 5, 6, 7}) assert_false(c.layers[i].disabled.empty());
+  assert_int_equal(c.layers.size(), 9);
+  for (int i : {0, 1, 3, 4, 5, 6, 7, 8}) assert_false(c.layers[i].disabled.empty());
   EQ(c.layers[2].disabled, "");
   EQ(c.layers[3].type, "s3");
   assert_true(has_problem(c, "CCHAIN_LAYERS", "layers of the type s3 are not in this build"));

@@ -317,7 +317,7 @@ void test_many_at_once(void**) {
   uint64_t bytes = 0, entries = 0, ignored = 0;
   assert_true(l->usage(&bytes, &entries, &ignored));
   assert_true(bytes <= limit + limit / 20);
-  pause_ms(3100);
+  pause_ms(2100);
   TrimResult r;
   assert_int_equal(l->trim(UINT64_MAX, 0, &r), 0);
   assert_counted(*l, root);
@@ -352,7 +352,7 @@ void test_killed(void**) {
   assert_true(hits > 20);
   assert_true(on_disk(root) <= limit + limit / 20);
   l->flush();
-  pause_ms(3100);
+  pause_ms(2100);
   TrimResult r;
   assert_int_equal(l->trim(UINT64_MAX, 0, &r), 0);
   assert_counted(*l, root);
@@ -621,7 +621,7 @@ void test_trim(void**) {
   // What was removed behind the index's back, and what appeared there.
   assert_int_equal(unlink(path_of(root, 0).c_str()), 0);
   assert_int_equal(truncate(path_of(root, 1).c_str(), 50000), 0);
-  pause_ms(3100);
+  pause_ms(2100);
   assert_int_equal(l->trim(UINT64_MAX, 0, &r), 0);
   assert_int_equal(r.kept_entries, 6);
   assert_counted(*l, root);
