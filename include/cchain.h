@@ -210,7 +210,7 @@ CC_API size_t cc_invocation_outputs(const cc_invocation *inv, const cc_output **
 
 /* ---- what the host is to run --------------------------------------------------------------------------- */
 
-#define CC_TASK_NONE 0u       /* nothing: the command was hit */
+#define CC_TASK_NONE 0u       /* nothing to run: it was hit, or look up again (after the last PROBE) */
 #define CC_TASK_PROBE 1u      /* run argv, hand its streams to cc_invocation_task_done, look up again */
 #define CC_TASK_PREPROCESS 2u /* the same, for the modes that hash the preprocessed source */
 #define CC_TASK_COMPILE 3u    /* the command itself with the flags that we need; then cc_store */
@@ -229,10 +229,19 @@ typedef struct cc_task {
   const char *cwd;               /* where to run it */
 } cc_task;
 
-/* What should run next for this invocation, decided by the last lookup. All that it hands out lives until the next call on the invocation. Standard input of a PROBE
- * or a PREPROCESS is to be /dev/null. A host may ignore it: without a probe the answer stays a miss,
- * and any host may run the plain command on a miss and store its result: what is then lacking to prove the
- * result is a refusal to store, never a wrong entry. */
+/* What should run next for this invocation, decided by the last lookup. The loop of a host:
+ *
+ *   for (;;) {
+ *     if (cc_lookup(cache, inv, tenant, &res) > 0) break;            // a hit
+ *     cc_invocation_task(cache, inv, &task);
+ *     if (task.kind == CC_TASK_COMPILE) { run it; cc_store(…); break; }
+ *     if (task.kind != CC_TASK_NONE) { run it; cc_invocation_task_done(…); }
+ *   }                                                                // a dozen turns at the most
+ *
+ * All that it hands out lives until the next call on the invocation. Standard input of a PROBE or a PREPROCESS is to be
+ * /dev/null. A host may ignore tasks: without a probe the answer stays a miss, and any host may run the plain command on a
+ * miss and store its result: what is then lacking to prove the result is a refusal to store, never a wrong entry.
+ * A COMPILE may write private temporary files; they are removed by cc_store and cc_invocation_free. */
 CC_API int cc_invocation_task(cc_cache *cache, cc_invocation *inv, cc_task *task);
 
 typedef struct cc_task_result {
@@ -273,6 +282,9 @@ typedef struct cc_result {
 /* Frees what a lookup put into the result and sets all but struct_size and flags to zero. A result that a lookup
  * has filled must be cleared, or handed to another lookup, which clears it first. */
 CC_API void cc_result_clear(cc_result *result);
+
+/* A tenant: 1 to 64 of a-z 0-9 . _ -, beginning with a letter or digit. NULL means the configured one ("tenant", CCHAIN_TENANT, else "local"); an empty or
+ * otherwise wrong one is CC_E_TENANT. */
 
 /* Asks each layer in order and takes the first entry that is complete and verified.
  * > 0: a hit, and every output of the command stands at its path. 0: a miss, result->reason says why; nothing was
@@ -368,6 +380,8 @@ CC_API int cc_layer_stats_get(cc_cache *cache, uint32_t layer, cc_layer_stats *s
  * uncacheable_reasons and layers. *text is released by cc_free. */
 CC_API int cc_stats_json(cc_cache *cache, char **text);
 CC_API int cc_stats_reset(cc_cache *cache);
+/* The same of a file that CCHAIN_STATS_LOG named. CC_E_IO if it can't be read. */
+CC_API int cc_stats_file_json(cc_cache *cache, const char *path, char **text);
 /* Each value of the configuration and where it came from, and what was wrong with it, as JSON. */
 CC_API int cc_config_json(cc_cache *cache, char **text);
 

@@ -317,7 +317,7 @@ int cc_prefetch(cc_cache* cache, cc_invocation* const* invs, size_t count, const
   return guard("cc_prefetch", [&] {
     use(cache);
     if (count) need(invs, "invs");
-    need(tenant, "tenant");
+    (void)tenant;
     return CC_OK;
   });
 }
@@ -404,13 +404,20 @@ int cc_layer_stats_get(cc_cache* cache, uint32_t layer, cc_layer_stats* stats) {
 int cc_stats_json(cc_cache* cache, char** text) {
   return guard("cc_stats_json", [&] {
     need(text, "text");
-    return give_text(text, use(cache)->stats_json());
+    return give_text(text, use(cache)->stats_json(nullptr));
   });
 }
 int cc_stats_reset(cc_cache* cache) {
   return guard("cc_stats_reset", [&] {
     if (int e = use(cache)->stats_reset()) throw CallError{CC_E_IO, std::string("the statistics can't be reset: ") + strerror(e)};
     return CC_OK;
+  });
+}
+int cc_stats_file_json(cc_cache* cache, const char* path, char** text) {
+  return guard("cc_stats_file_json", [&] {
+    need(text, "text");
+    need(path, "path");
+    return give_text(text, use(cache)->stats_json(path));
   });
 }
 int cc_config_json(cc_cache* cache, char** text) {

@@ -102,6 +102,12 @@ int write_all(int fd, const void* data, size_t size) {
   return 0;
 }
 
+int link_descriptor(int fd, const std::string& path) {
+  char proc[64];
+  snprintf(proc, sizeof proc, "/proc/self/fd/%d", fd);
+  return linkat(AT_FDCWD, proc, AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0 ? 0 : errno;
+}
+
 int publish_file(const std::string& path, std::string_view data, const PublishOptions& o) {
   static std::atomic<uint32_t> counter{0};
   std::string dir = path.find('/') == std::string::npos ? std::string(".") : std::string(path_dir(path));
@@ -110,10 +116,8 @@ int publish_file(const std::string& path, std::string_view data, const PublishOp
     if (fd) {
       if (int e = write_all(fd.get(), data.data(), data.size())) return e;
       if (int e = apply_umask(fd.get(), o.mode, o.umask_override)) return e;
-      char proc[64];
-      snprintf(proc, sizeof proc, "/proc/self/fd/%d", fd.get());
-      if (linkat(AT_FDCWD, proc, AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0) return 0;
-      if (errno == EEXIST) return EEXIST;
+      int e = link_descriptor(fd.get(), path);
+      if (e == 0 || e == EEXIST) return e;
       // No /proc, or a file system that opens temporary files but can't link them: by name below.
     } else if (errno == ENOENT || errno == ENOTDIR || errno == EACCES || errno == EROFS || errno == ENOSPC || errno == EDQUOT) {
       return errno;

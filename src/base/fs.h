@@ -43,6 +43,9 @@ struct PublishOptions {
 };
 int publish_file(const std::string& path, std::string_view data, const PublishOptions& options);
 
+// Gives a file opened with O_TMPFILE a name that must not exist. 0 or errno.
+int link_descriptor(int fd, const std::string& path);
+
 // mkdir -p of the directory itself; 0 if it stands. The mode is 0777 less the umask (or less the override).
 int make_dirs(const std::string& path, unsigned mode = 0777, int umask_override = -1);
 

@@ -25,8 +25,8 @@ void Log::line(int level, const char* format, ...) const {
   size_t len = n < 0 ? 0 : static_cast<size_t>(n) < sizeof text ? static_cast<size_t>(n) : sizeof text - 1;
   for (size_t i = 0; i < len; i++)
     if (text[i] == '\n') text[i] = ' ';
-  if (fn_) fn_(user_, level, text, len);
-  if (!path_.empty()) {
+  if (fn_ && level <= level_) fn_(user_, level, text, len);
+  if (!path_.empty() && level <= file_level_) {
     Fd fd(open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666));
     if (fd) {
       static constexpr const char* kNames[] = {"error", "warn", "info", "debug"};

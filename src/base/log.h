@@ -12,15 +12,15 @@ class Log {
  public:
   using Fn = void (*)(void*, int32_t, const char*, size_t);
   void set_callback(Fn fn, void* user, int level) { fn_ = fn, user_ = user, level_ = level; }
-  void set_file(const std::string& path, int level) { path_ = path, level_ = level; }
-  bool on(int level) const { return level <= level_ && (fn_ || !path_.empty()); }
+  void set_file(const std::string& path, int level) { path_ = path, file_level_ = level; }
+  bool on(int level) const { return (fn_ && level <= level_) || (!path_.empty() && level <= file_level_); }
   void line(int level, const char* format, ...) const __attribute__((format(printf, 3, 4)));
 
  private:
   Fn fn_ = nullptr;
   void* user_ = nullptr;
   std::string path_;  // appended to, one write a line, opened for each
-  int level_ = kLogError;
+  int level_ = kLogError, file_level_ = kLogError;
 };
 
 }  // namespace cchain

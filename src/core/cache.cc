@@ -68,13 +68,11 @@ Cache::Cache(const cc_open_options* o)
       memo_(usable_state_dir_.empty() ? "" : usable_state_dir_ + "/memo", 0x43434d31, 1u << 14),
       compilers_(usable_state_dir_, &looker_, &memo_),
       chain_(&log_) {
-  if (o && o->log)
-    log_.set_callback(o->log, o->log_user, o->log_level);
-  else if (!config_.log_path.empty())
-    log_.set_file(config_.log_path, kLogInfo);
+  if (o && o->log) log_.set_callback(o->log, o->log_user, o->log_level);
+  if (!config_.log_path.empty()) log_.set_file(config_.log_path, kLogInfo);
   for (const auto& p : config_.problems) {
-    if (p.fatal) throw CallError{CC_E_CONFIG, p.where + ": " + p.text};
     log_.line(kLogError, "%s: %s", p.where.c_str(), p.text.c_str());
+    if (p.fatal) throw CallError{CC_E_CONFIG, p.where + ": " + p.text};
   }
   std::vector<bool> used(o ? o->host_layer_count : 0);
   auto host_layer = [&](const cc_host_layer& h, LayerConfig lc) {
@@ -120,7 +118,8 @@ Cache::~Cache() {
 bool Cache::forked() const { return getpid() != pid_; }
 
 std::string Cache::check_tenant(const char* tenant) const {
-  if (!tenant || !*tenant) throw CallError{CC_E_TENANT, "the tenant is empty"};
+  if (!tenant) return config_.tenant;
+  if (!*tenant) throw CallError{CC_E_TENANT, "the tenant is empty"};
   if (!valid_tenant(tenant)) throw CallError{CC_E_TENANT, std::string("no valid tenant: ") + tenant};
   return tenant;
 }
@@ -984,10 +983,15 @@ void Cache::write_stats() {
   if (err) log_.line(kLogWarn, "statistics could not be written: %s", strerror(err));
 }
 
-std::string Cache::stats_json() {
-  flush(0);
+std::string Cache::stats_json(const char* file) {
   std::map<std::string, uint64_t> all;
-  int err = usable_state_dir_.empty() ? 0 : stats_read(usable_state_dir_ + "/stats", &all);
+  int err = 0;
+  if (file) {
+    if ((err = stats_read(file, &all))) throw CallError{CC_E_IO, std::string(file) + ": " + strerror(err)};
+  } else {
+    flush(0);
+    if (!usable_state_dir_.empty()) err = stats_read(usable_state_dir_ + "/stats", &all);
+  }
   auto get = [&](const std::string& name) {
     auto it = all.find(name);
     return it == all.end() ? uint64_t{0} : it->second;

@@ -70,7 +70,7 @@ class Cache {
 
   void stats(cc_stats* out) const;
   const Chain& chain() const { return chain_; }
-  std::string stats_json();
+  std::string stats_json(const char* file);
   int stats_reset();
   std::string config_text() const { return config_json(config_); }
   void trim(uint64_t max_size, uint64_t max_age_s, uint64_t* entries, uint64_t* bytes);

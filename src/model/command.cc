@@ -237,7 +237,7 @@ class Parser {
         return to_probe();
       case Act::kRoot:
         if (value.empty() || value[0] == '=' || value[0] == '-') return refuse_option(text, "has an operand that is not understood");
-        if (value[0] != '/') cmd_.cwd_matters = true;
+        if (value[0] != '/') cmd_.cwd_matters = cmd_.probe_cwd = true;
         return to_probe();
       case Act::kFile:
         if (value.empty()) return refuse_option(text, "lacks its operand");
@@ -249,7 +249,7 @@ class Parser {
         cmd_.warnings = true;
         return to_key();
       case Act::kNoWarnings:
-        cmd_.warnings_off = true;
+        silenced_ = true;
         return to_key();
       case Act::kOptimize:
         // -ObjC and other words share the letter.
@@ -392,8 +392,8 @@ class Parser {
 
   void warning(const std::string& text, std::string_view name) {
     if (!name.starts_with("no-")) cmd_.warnings = true;
-    if (name == "date-time" || name == "error=date-time" || name == "everything") cmd_.date_time_warning = true;
-    if (name == "no-date-time" || name == "no-everything") cmd_.date_time_warning = false;
+    if (name == "date-time" || name == "error=date-time" || name == "everything") cmd_.date_time_warning = true, no_date_time_ = false;
+    if (name == "no-date-time" || name == "no-everything") cmd_.date_time_warning = false, no_date_time_ = true;
     key(text);
   }
 
@@ -479,6 +479,7 @@ class Parser {
       cmd_.output = with_suffix(source_base, assembly_ ? ".s" : ".o");
       output_given_ = false;
     }
+    cmd_.date_time_silenced = silenced_ || no_date_time_;
     cmd_.outputs.push_back({assembly_ ? "assembly" : "object", cmd_.output});
     dependencies(source_base);
     if (cmd_.language == Language::kAsm || cmd_.language == Language::kAsmCpp) refuse("assembler source");
@@ -521,6 +522,7 @@ class Parser {
   size_t at_ = 0;
   bool only_files_ = false, have_source_ = false;
   bool compile_ = false, assembly_ = false, verbose_asm_ = false, output_given_ = true;
+  bool silenced_ = false, no_date_time_ = false;
   bool explicit_ = false;
   Language language_ = Language::kC;
   bool md_ = false, mmd_ = false, mf_ = false, dep_words_ = false;

@@ -72,7 +72,8 @@ struct Command {
   bool color_given = false;               // -fdiagnostics-color… / -fcolor-diagnostics given: do not add ours
   bool trigraphs = false;                 // -trigraphs or -std=c…/-ansi: trigraphs are alive
   bool date_time_warning = false;         // -Wdate-time
-  bool warnings_off = false;              // -w: no warning is printed, not even one that we ask for
+  bool date_time_silenced = false;        // -w, -Wno-date-time or the like: a -Wdate-time in front of these words would print nothing
+  bool probe_cwd = false;                 // --sysroot, -B or the like has a relative operand: the probe depends on the working directory
   bool records_command_line = false;      // -frecord-gcc-switches, -grecord-command-line: nothing may be added
   bool stdout_possible = false;           // an option lets it write to stdout
 };

@@ -82,6 +82,12 @@ void Environment::set(const std::string& name, const std::string& value) {
 }
 
 std::string find_program(const std::string& name, const Environment& env, const std::string& cwd, const FileId* not_this) {
+  // A link called like a compiler that leads to the cchain command: what it would run comes later on PATH.
+  auto leads_to_us = [](const std::string& p) {
+    FileId id;
+    char real[PATH_MAX];
+    return lstat_file(p.c_str(), &id) == 0 && (id.mode & 0170000) == 0120000 && realpath(p.c_str(), real) && path_base(real) == "cchain";
+  };
   auto usable = [&](const std::string& p) {
     FileId id;
     return stat_file(p.c_str(), &id) == 0 && id.is_regular() && (id.mode & 0111) && !(not_this && id.same_file(*not_this));
@@ -93,7 +99,7 @@ std::string find_program(const std::string& name, const Environment& env, const 
   const char* path = env.get("PATH");
   for (std::string_view dir : split(path ? path : "/bin:/usr/bin", ':')) {
     std::string p = path_join(dir.empty() ? std::string_view(cwd) : std::string_view(path_join(cwd, dir)), name);
-    if (usable(p)) return p;
+    if (usable(p) && !leads_to_us(p)) return p;
   }
   return "";
 }

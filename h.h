@@ -1,1 +1,0 @@
-#define H 1
