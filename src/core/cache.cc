@@ -74,9 +74,12 @@ Cache::Cache(const cc_open_options* o)
     log_.line(kLogError, "%s: %s", p.where.c_str(), p.text.c_str());
     if (p.fatal) throw CallError{CC_E_CONFIG, p.where + ": " + p.text};
   }
+  // A wrong value that a default could not stand in for without risking a wrong object takes all layers out.
+  if (!config_.unusable.empty()) return;
   std::vector<bool> used(o ? o->host_layer_count : 0);
   auto host_layer = [&](const cc_host_layer& h, LayerConfig lc) {
     if (!h.ops || h.ops->version != CC_LAYER_VERSION || !h.ops->get) throw CallError{CC_E_INVALID, "cc_open: a host layer without get or of another version"};
+    lc.write = lc.write && config_.read_only != ReadOnly::kAll && !(config_.read_only == ReadOnly::kRemote && !(h.flags & CC_HOST_LAYER_LOCAL));
     chain_.add(make_host_layer(h, config_.max_entry_size, &log_), std::move(lc));
   };
   for (const auto& lc : config_.layers) {
@@ -420,6 +423,7 @@ int Cache::find(Invocation* inv, const std::string& tenant, uint64_t e, ResultOw
     inv->next_task = CC_TASK_COMPILE;
     return 0;
   }
+  if (inv->tenant != tenant) inv->preprocessed = inv->missed = false;
   if (inv->uncacheable.empty() && !(inv->preprocessed && inv->missed)) {
     std::string why;
     if (!keys(inv, tenant, e, &why)) {
@@ -683,6 +687,10 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
   if (streams) e.stream_class = inv->stream_class;
   for (std::string_view s : {e.stdout_data, e.stderr_data})
     if (!inv->from_key && s.find("-Wdate-time]") != std::string_view::npos) refuse("__DATE__ or __TIME__, by -Wdate-time");
+  for (auto& [path, digest] : inv->response_files) {
+    std::string text;
+    if (read_file(path.c_str(), &text, 16u << 20) != 0 || sha256(text) != digest) refuse(path + " changed since the command was parsed");
+  }
   std::vector<std::string> hold;
   if (!collect_outputs(inv, r, &e, &hold)) refuse(inv->uncacheable);
   auto put = [&](const Digest& key) {

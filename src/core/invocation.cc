@@ -70,7 +70,12 @@ void parse_invocation(const Config& config, std::vector<std::string> argv, Invoc
   if (inv->compiler_path.empty()) return refuse("the compiler " + called + " was not found");
   std::vector<std::string> args(inv->argv.begin() + static_cast<ptrdiff_t>(inv->launchers.compiler_index) + 1, inv->argv.end());
   std::string why;
-  auto read = [&](const std::string& name, std::string* text) { return read_file(path_join(inv->cwd, name).c_str(), text, 16u << 20) == 0; };
+  auto read = [&](const std::string& name, std::string* text) {
+    std::string path = path_join(inv->cwd, name);
+    if (read_file(path.c_str(), text, 16u << 20) != 0) return false;
+    inv->response_files.emplace_back(path, sha256(*text));
+    return true;
+  };
   if (std::any_of(args.begin(), args.end(), [](const std::string& a) { return !a.empty() && a[0] == '@'; }) && !expand_response_files(&args, read, &why))
     return refuse(why);
   Family family = guess_family(inv->compiler_path, called);

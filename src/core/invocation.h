@@ -34,6 +34,7 @@ struct Invocation {
   ProbeQuestion question;
   Digest probe;
   std::string stream_class;
+  std::vector<std::pair<std::string, Digest>> response_files;  // as they were when the command was parsed
   std::vector<std::string> key_env;  // NAME=value of all variables that are in the key
 
   // What lookups learnt.

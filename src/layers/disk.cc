@@ -108,7 +108,7 @@ class DiskLayer final : public Layer, private Index::Files {
   int drop(const IndexKey& key) override;
   uint64_t stands(const IndexKey& key) override;
   void before_eviction() override;
-  int reserve(const IndexKey& key, uint64_t cost, const std::string& path);
+  int reserve(const IndexKey& key, uint64_t cost, const std::string& path, bool* pended);
   void resync(const IndexKey& key, const std::string& path, uint64_t reserved);
   void mark(const IndexKey& key);
   void trouble(const char* what, int error);
@@ -263,7 +263,8 @@ int DiskLayer::put(const Address& a, std::string_view data, bool replace) {
     trouble("store", e);
     return e;
   }
-  int e = reserve(key, cost, path);
+  bool pended = false;
+  int e = reserve(key, cost, path, &pended);
   if (e) {
     if (e != EBUSY) trouble("store", e);
     return e;
@@ -278,6 +279,12 @@ int DiskLayer::put(const Address& a, std::string_view data, bool replace) {
     if (e != ENOENT) break;
   }
   if (!e) {
+    // In a small and busy store the slot may go while we publish, with what stood there before.
+    Index::Standing standing = index_.standing(key, cost, pended);
+    if (standing == Index::kGone && (e = reserve(key, cost, path, &pended)) != 0) unlink(path.c_str());
+    if (!e && standing != Index::kStands) resync(key, path, cost);
+  }
+  if (!e) {
     counters.bytes_written += data.size();
     return 0;
   }
@@ -285,13 +292,14 @@ int DiskLayer::put(const Address& a, std::string_view data, bool replace) {
   rmdir(dir.c_str());
   if (e == EEXIST)
     mark(key);
-  else
+  else if (e != EBUSY)
     trouble("store", e);
   return e;
 }
 
 // Makes room and a slot, before there is a file.
-int DiskLayer::reserve(const IndexKey& key, uint64_t cost, const std::string& path) {
+int DiskLayer::reserve(const IndexKey& key, uint64_t cost, const std::string& path, bool* pended) {
+  *pended = false;
   {
     Index::Hold hold(&index_, Index::kQuick);
     if (hold) {
@@ -305,6 +313,7 @@ int DiskLayer::reserve(const IndexKey& key, uint64_t cost, const std::string& pa
   }
   // Reserved first and counted afterwards: of several that do so at once, each sees the others.
   if (int e = index_.pend(key, cost, false)) return e;
+  *pended = true;
   pended_.store(true, std::memory_order_relaxed);
   struct stat st;
   uint64_t bytes = 0, entries = 0;
@@ -317,18 +326,19 @@ int DiskLayer::reserve(const IndexKey& key, uint64_t cost, const std::string& pa
 
 // After a publishing that failed, or a removal: the slot says again what stands there. `reserved` is what is counted so far.
 void DiskLayer::resync(const IndexKey& key, const std::string& path, uint64_t reserved) {
-  struct stat st;
-  bool stands = lstat(path.c_str(), &st) == 0 && S_ISREG(st.st_mode);
-  uint64_t cost = stands ? cost_of(static_cast<uint64_t>(st.st_size)) : 0;
+  auto cost_now = [&]() -> uint64_t {
+    struct stat st;
+    return lstat(path.c_str(), &st) == 0 && S_ISREG(st.st_mode) ? cost_of(static_cast<uint64_t>(st.st_size)) : 0;
+  };
   Index::Hold hold(&index_, Index::kQuick);
-  if (hold) {
-    if (stands)
-      index_.set(key, cost, 0);
-    else
-      index_.drop_slot(key);
-  } else {
-    index_.pend(key, stands ? cost : reserved, !stands);
+  uint64_t cost = cost_now();
+  if (!hold) {
+    index_.pend(key, cost ? cost : reserved, cost == 0);
     pended_.store(true, std::memory_order_relaxed);
+  } else if (cost) {
+    index_.set(key, cost, 0);
+  } else {
+    index_.drop_slot(key);
   }
 }
 

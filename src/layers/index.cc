@@ -79,6 +79,8 @@ int pwrite_all(int fd, const void* data, size_t size, off_t at) {
 
 off_t page_at(uint32_t page) { return (static_cast<off_t>(page) + 1) * 4096; }
 
+uint32_t kib_of(uint64_t cost) { return static_cast<uint32_t>(std::min<uint64_t>((cost + 1023) / 1024, UINT32_MAX)); }
+
 // A clock that was wrong once must not keep an entry for ever.
 uint64_t sane(uint64_t last_use, uint64_t now) { return last_use > now + kFuture ? 0 : last_use; }
 
@@ -192,7 +194,7 @@ int Index::find(const IndexKey& key, bool room, Where* w) {
 
 int Index::set(const IndexKey& key, uint64_t cost, uint64_t use_ns, bool* fresh) {
   if (fresh) *fresh = false;
-  uint32_t kib = static_cast<uint32_t>(std::min<uint64_t>((cost + 1023) / 1024, UINT32_MAX));
+  uint32_t kib = kib_of(cost);
   Where w;
   for (int round = 0;; round++) {
     if (int e = find(key, true, &w)) return e;
@@ -465,7 +467,7 @@ int Index::pend(const IndexKey& key, uint64_t cost, bool removed) {
   memcpy(s.digest, key.digest.b.data(), 32);
   s.tenant = key.tenant;
   s.last_use = now();
-  s.kib = static_cast<uint32_t>(std::min<uint64_t>((cost + 1023) / 1024, UINT32_MAX));
+  s.kib = kib_of(cost);
   s.space = key.space;
   s.blob = key.blob;
   s.state = removed ? kRemoved : kUsed;
@@ -563,16 +565,34 @@ int Index::mark(const std::vector<IndexMark>& marks) {
 }
 void Index::mark_held(const std::vector<IndexMark>& marks) { mark_locked(marks, true); }
 
-int Index::mark_locked(const std::vector<IndexMark>& marks, bool held) {
-  if (!held) {
-    struct stat st;
-    if (fd_ && (lstat(path_.c_str(), &st) != 0 || st.st_dev != dev_ || st.st_ino != ino_)) fd_.reset();
-    if (int e = open_file(false)) return e == ENOENT ? 0 : e;
-    if (fstat(fd_.get(), &st) != 0) return errno;
-    if (st.st_size < page_at(kFirstPages)) return 0;
-    // The size says how many pages there are: the header need not be read. A slot is written only where the key stands.
-    h_.pages = static_cast<uint32_t>(std::min<off_t>(st.st_size / static_cast<off_t>(kPage) - 1, 1 << 26));
+// The size of the file says how many pages there are: the header need not be read.
+int Index::look_without_lock() {
+  struct stat st;
+  if (fd_ && (lstat(path_.c_str(), &st) != 0 || st.st_dev != dev_ || st.st_ino != ino_)) fd_.reset();
+  if (int e = open_file(false)) return e;
+  if (fstat(fd_.get(), &st) != 0) return errno;
+  if (st.st_size < page_at(kFirstPages)) return ENOENT;
+  h_.pages = static_cast<uint32_t>(std::min<off_t>(st.st_size / static_cast<off_t>(kPage) - 1, 1 << 26));
+  return 0;
+}
+
+Index::Standing Index::standing(const IndexKey& key, uint64_t cost, bool pended) {
+  int64_t deadline = mono() + 2000000;
+  for (int i = 0; !mu_.try_lock(); i++) {
+    if (mono() > deadline) return kStands;
+    nap(i);
   }
+  Where w;
+  Standing standing = kStands;
+  if (look_without_lock() == 0 && find(key, false, &w) == 0) standing = !w.found ? kGone : w.slot.kib == kib_of(cost) ? kStands : kDiffers;
+  mu_.unlock();
+  struct stat st;
+  return pended && lstat(pending_path_.c_str(), &st) == 0 ? kStands : standing;
+}
+
+int Index::mark_locked(const std::vector<IndexMark>& marks, bool held) {
+  if (!held)
+    if (int e = look_without_lock()) return e == ENOENT ? 0 : e;
   bool locked = held, refused = false;
   for (const IndexMark& m : marks) {
     Where w;

@@ -100,6 +100,10 @@ class Index {
   // ---- for everybody ----
   // Writes last uses; no lock is taken unless an entry has no slot yet. EBUSY: nothing was done.
   int mark(const std::vector<IndexMark>& marks);
+  // After a publishing: whether the slot that was made for it still stands and says this cost (who evicts, removes or replaces what stood there
+  // before may have changed it meanwhile). `pended`: a record may stand for it.
+  enum Standing { kStands, kDiffers, kGone };
+  Standing standing(const IndexKey& key, uint64_t cost, bool pended);
   // What a holder would have done, left for the next one.
   int pend(const IndexKey& key, uint64_t cost, bool removed);
   // Totals without holding anything, those that are pending included. ENOENT: there is no index.
@@ -166,6 +170,7 @@ class Index {
   int evict_exact(uint64_t need, uint64_t limit, const IndexKey* keep, Freed* freed);
   int evict_sweep(uint64_t need, uint64_t limit, const IndexKey* keep, Freed* freed);
   int choose_threshold(uint64_t want);
+  int look_without_lock();
   int mark_locked(const std::vector<IndexMark>& marks, bool held);
   Page* group_buffer();
   static void seal(Slot* slot);

@@ -236,7 +236,9 @@ bool Closure::explore(const Command& command, const CompilerInfo& compiler, cons
         }
     }
   }
-  for (auto& f : command.input_files) {
+  std::vector<std::string> others = command.input_files;
+  others.insert(others.end(), compiler.given_files.begin(), compiler.given_files.end());
+  for (auto& f : others) {
     size_t i = static_cast<size_t>(add_file("", f, true, false));
     files_[i].read = true;
     files_[i].look = looker_->look(files_[i].node, epoch_, &files_[i].looked_ns);
@@ -249,12 +251,12 @@ bool Closure::explore(const Command& command, const CompilerInfo& compiler, cons
     if (files_[i].scan) continue;
     if (!scan_file(i)) return false;
   }
-  if (files_[0].scan->flags & (kScanComputedInclude | kScanEmbed | kScanDependency | kScanModule | kScanAsmFile | kScanPch | kScanTimestamp) && !check_flags(files_[0], {}))
+  if (files_[0].scan->flags & (kScanComputedInclude | kScanEmbed | kScanDependency | kScanModule | kScanAsmFile | kScanPch | kScanTimestamp) && !check_flags(files_[0], {}, true))
     return false;
   return true;
 }
 
-bool Closure::check_flags(const File& f, const Evidence& e) {
+bool Closure::check_flags(const File& f, const Evidence& e, bool early) {
   const uint32_t flags = f.scan->flags;
   auto in = [&](const char* what) { return refuse(std::string(what) + " in " + f.node->path); };
   if (flags & kScanEmbed) return in("#embed");
@@ -262,14 +264,16 @@ bool Closure::check_flags(const File& f, const Evidence& e) {
   if (flags & kScanModule) return in("a module declaration");
   if (flags & kScanPch) return in("a precompiled header pragma");
   if (flags & kScanTimestamp) return in("__TIMESTAMP__");
-  if (flags & kScanAsmFile) return in(".incbin or .include");
+  // With -S nothing is assembled.
+  const bool assembles = command_->outputs.empty() || command_->outputs[0].role != "assembly";
+  if (flags & kScanAsmFile && assembles) return in(".incbin or .include");
   bool preprocessed = command_->language == Language::kCPreprocessed || command_->language == Language::kCxxPreprocessed;
   if (!preprocessed) {
     if (flags & kScanComputedInclude) return in("an #include of a macro");
     if (flags & kScanComputedHas) return in("a __has_include of a macro");
     if (flags & kScanDate && !(e.source_date_epoch && command_->family == Family::kGcc)) return in("__DATE__ or __TIME__");
   }
-  if (flags & kScanAsmDoubt && !f.own && !e.assembler_read_nothing && e.read) return in("inline assembler made by macros");
+  if (flags & kScanAsmDoubt && assembles && !f.own && !e.assembler_read_nothing && !early) return in("inline assembler made by macros");
   return true;
 }
 
@@ -328,7 +332,13 @@ bool Closure::finish(const Evidence& e, uint64_t epoch, std::string* set_bytes) 
       Looker::Look l = looker_->look(looker_->node(absolute(p)), epoch);
       auto it = l.error ? by_inode.end() : by_inode.find({l.id.dev, l.id.ino});
       if (it == by_inode.end()) return refuse("it read " + p + ", which its text does not include");
-      for (size_t i : it->second) files_[i].read = true;
+      bool by_name = false;
+      for (size_t i : it->second) {
+        files_[i].read = true;
+        by_name = by_name || p == path_join(files_[i].dir, files_[i].name);
+      }
+      // gcc writes where a link to a system header leads: the dependency file is only right while it leads there.
+      if (!by_name) files_[it->second[0]].listed_as.push_back(p);
     }
     if (!e.read_is_complete)
       for (auto& f : files_) f.read = true;
@@ -342,7 +352,7 @@ bool Closure::finish(const Evidence& e, uint64_t epoch, std::string* set_bytes) 
   std::set<size_t> lookups(forced_.begin(), forced_.end());
   for (auto& f : files_) {
     if (!f.read) continue;
-    if (!check_flags(f, e)) return false;
+    if (!check_flags(f, e, false)) return false;
     Looker::Look now = looker_->look(f.node, epoch);
     if (now.error || !(now.id == f.look.id)) return refuse(f.node->path + " changed during the compile");
     if (f.look.id.newest_ns() > f.looked_ns - kSafeNs) {
@@ -351,6 +361,7 @@ bool Closure::finish(const Evidence& e, uint64_t epoch, std::string* set_bytes) 
       if (read_file(f.node->path.c_str(), &text, 1u << 30) != 0 || sha256(text) != f.digest) return refuse(f.node->path + " changed during the compile");
     }
     set.file(f.dir, f.name, PlaceKind::kInput, f.plain);
+    for (auto& p : f.listed_as) set.same(path_dir(p), path_base(p));
     lookups.insert(f.lookups.begin(), f.lookups.end());
   }
   for (size_t i : lookups) {

@@ -48,6 +48,7 @@ class Closure {
     Digest digest;
     std::shared_ptr<const ScanResult> scan;
     std::vector<size_t> lookups;
+    std::vector<std::string> listed_as;
     bool plain = false, own = false, read = false;
   };
   struct Absent {
@@ -72,7 +73,7 @@ class Closure {
   // -1: refused; 0: absent (recorded); 1: a regular file.
   int candidate(const std::string& dir, int chain, const std::string& name, Lookup* l);
   bool scan_file(size_t i);
-  bool check_flags(const File& f, const Evidence& e);
+  bool check_flags(const File& f, const Evidence& e, bool early);
   bool check_aliases();
   bool check_twins();
 

@@ -270,10 +270,9 @@ class Parser {
         }
         return to_key();
       case Act::kTarget:
-        // There the debug information is CodeView, which holds the name of the object file.
-        if (value.find("msvc") != value.npos || (value.find("win") != value.npos && value.find("gnu") == value.npos &&
-                                                 value.find("darwin") == value.npos)) {
-          return refuse_option(text, "is a target that is not supported");
+        // Windows: CodeView holds the name of the object file. Apple: a file in the SDK is read. Accelerators: libraries and other tools.
+        for (std::string_view odd : {"msvc", "windows", "win32", "apple", "darwin", "nvptx", "amdgcn", "spir"}) {
+          if (value.find(odd) != value.npos) return refuse_option(text, "is a target that is not supported");
         }
         return to_probe();
       case Act::kColor:

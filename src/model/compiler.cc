@@ -269,6 +269,10 @@ bool Probe::read_verbose(std::string_view text) {
       std::string dir = absolute(line.substr(line.find(": ") + 2));
       names_.push_back(std::string(path_dir(dir)));
       names_.push_back(std::string(path_dir(path_dir(dir))));
+    } else if (starts_with(line, "COLLECT_GCC=") && line.find('/') != std::string_view::npos) {
+      // The driver as it was really called: another one than ours behind a wrapper such as ccache.
+      std::string driver = absolute(line.substr(12));
+      if (driver != q_.path) programs_.push_back(driver);
     } else if (starts_with(line, "COMPILER_PATH=")) {
       for (auto p : split(line.substr(14), ':')) compiler_path.push_back(absolute(p));
     } else if (starts_with(line, "LIBRARY_PATH=")) {
@@ -285,10 +289,15 @@ bool Probe::read_verbose(std::string_view text) {
       std::string_view base = path_base(words[0]);
       bool proper = starts_with(base, "cc1") || (words.size() > 1 && words[1] == "-cc1");
       if (proper) {
-        programs_.push_back(absolute(words[0]));
+        proper_ = absolute(words[0]);
+        programs_.push_back(proper_);
         if (q_.family == Family::kGcc) install_dir_ = std::string(path_dir(absolute(words[0])));
         for (size_t i = 1; i < words.size(); i++) {
           const std::string& w = words[i];
+          // A file that the driver gives to its compiler by itself (a sanitizer's list) is part of what the compiler is.
+          size_t path = w[0] == '/' ? 0 : w.find("=/") + 1;
+          FileId id;
+          if (w[path] == '/' && w != "/dev/null" && words[i - 1] != "-o" && stat_file(w.c_str() + path, &id) == 0 && id.is_regular()) files_.push_back(w.substr(path));
           if (is_word(w, {"-o", "-dumpdir", "-dumpbase", "-dumpbase-ext", "-I", "-isystem", "-iquote", "-idirafter", "-main-file-name", "-D", "-U"})) {
             i++;
           } else if (!is_word(w, {"/dev/null", "-quiet", "-v", "-version"}) && !starts_with(w, "-fdebug-compilation-dir") &&
@@ -306,7 +315,7 @@ bool Probe::read_verbose(std::string_view text) {
     refuse("the compiler " + q_.path + " is not what its name says");
     return false;
   }
-  if (programs_.size() < 2 || info->bracket_dirs.empty()) {
+  if (proper_.empty() || info->bracket_dirs.empty()) {
     refuse("the compiler " + q_.path + " does not tell what it runs");
     return false;
   }
@@ -328,22 +337,22 @@ bool Probe::read_verbose(std::string_view text) {
       if (const char* v = env_.get(name))
         for (auto p : split(v, ':')) prefixes.emplace_back(p);
     std::string major = install_dir_.substr(install_dir_.rfind('/') + 1);
-    std::string proper(path_base(programs_[1]));
+    std::string proper(path_base(proper_));
     for (auto& p : prefixes) {
       std::string base = absolute(p);
       for (const std::string& prefix : {base, base + "/"})
         for (const std::string& middle : {std::string(), info->target + "/" + major + "/", info->target + "/"})
           for (const std::string& name : {std::string("as"), proper, std::string("specs")}) {
             std::string full = prefix + middle + name;
-            if (full == assembler || full == programs_[1] || std::find(files_.begin(), files_.end(), full) != files_.end()) continue;
+            if (full == assembler || full == proper_ || std::find(files_.begin(), files_.end(), full) != files_.end()) continue;
             want_absent(std::string(path_dir(full)), std::string(path_base(full)), "");
           }
     }
     bool found = false;
     for (auto& d : compiler_path) {
       if (!found && !assembler.empty() && !want_absent(d, "as", absolute(assembler))) found = true;
-      if (path_join(d, proper) == programs_[1]) continue;
-      if (std::string(path_dir(programs_[1])) + "/" != d) want_absent(d, proper, programs_[1]);
+      if (path_join(d, proper) == proper_) continue;
+      if (std::string(path_dir(proper_)) + "/" != d) want_absent(d, proper, proper_);
     }
     for (auto& d : library_path) {
       std::string specs = path_join(d, "specs");
@@ -381,8 +390,7 @@ bool Probe::read_verbose(std::string_view text) {
     }
     programs_.push_back(absolute(assembler));
   }
-  // How many of the last directories are the compiler's own is known only by what was given to it; -idirafter comes after them.
-  info->system_dirs = info->bracket_dirs.size();
+  info->given_files = files_;
   pending_ = info;
   return true;
 }
@@ -488,18 +496,17 @@ bool Probe::finish() {
 
 std::string encode_compiler(const CompilerInfo& c) {
   std::string out;
-  put_varint(&out, 1);
+  put_varint(&out, 2);
   put_varint(&out, static_cast<uint64_t>(c.family));
   auto digest = [&](const Digest& d) { put_string(&out, std::string_view(reinterpret_cast<const char*>(d.b.data()), 32)); };
   digest(c.identity);
   digest(c.expected);
   put_string(&out, c.version);
   put_string(&out, c.target);
-  for (auto* list : {&c.quote_dirs, &c.bracket_dirs}) {
+  for (auto* list : {&c.quote_dirs, &c.bracket_dirs, &c.given_files}) {
     put_varint(&out, list->size());
     for (auto& d : *list) put_string(&out, d);
   }
-  put_varint(&out, c.system_dirs);
   put_string(&out, c.places);
   uint64_t check = xxh64(out);
   out.append(reinterpret_cast<const char*>(&check), 8);
@@ -513,7 +520,7 @@ bool decode_compiler(std::string_view bytes, CompilerInfo* c) {
   bytes.remove_suffix(8);
   if (xxh64(bytes) != check) return false;
   Reader r(bytes);
-  if (r.varint() != 1) return false;
+  if (r.varint() != 2) return false;
   c->family = static_cast<Family>(r.varint());
   auto digest = [&](Digest* d) {
     std::string_view s = r.string();
@@ -523,12 +530,11 @@ bool decode_compiler(std::string_view bytes, CompilerInfo* c) {
   if (!digest(&c->identity) || !digest(&c->expected)) return false;
   c->version = r.string();
   c->target = r.string();
-  for (auto* list : {&c->quote_dirs, &c->bracket_dirs}) {
+  for (auto* list : {&c->quote_dirs, &c->bracket_dirs, &c->given_files}) {
     uint64_t n = r.varint();
     if (n > r.left()) return false;
     for (uint64_t i = 0; i < n; i++) list->emplace_back(r.string());
   }
-  c->system_dirs = r.varint();
   c->places = r.string();
   return r.ok() && r.at_end();
 }

@@ -24,7 +24,7 @@ struct CompilerInfo {
   std::string version, target;
   std::vector<std::string> quote_dirs;    // searched for "x" only
   std::vector<std::string> bracket_dirs;  // searched for both; all as the compiler spells them, in its order
-  size_t system_dirs = 0;                 // how many of the last bracket_dirs are the compiler's own
+  std::vector<std::string> given_files;   // files that the driver hands to its compiler by itself; clang lists them as dependencies
   std::string places;                     // what all this depends on (private: holds inode numbers)
   Digest expected;                        // what evaluating them gives as long as it is true
 };
@@ -102,7 +102,7 @@ class Probe {
   std::vector<std::string> names_;        // directories whose list of names matters
   std::vector<std::string> which_;        // directories whose inode matters
   std::string defaults_;                  // the words that the driver gave its compiler proper
-  std::string install_dir_;
+  std::string install_dir_, proper_;    // where the compiler proper (cc1plus, clang -cc1) is, and itself
 };
 
 // Remembers answers, in memory and in the private folder.

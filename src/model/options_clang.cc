@@ -5,8 +5,11 @@
 namespace cchain {
 namespace {
 
-// Steer code generation, the language or the optimizers; read and write nothing. Checked against `clang --help-hidden`, `-cc1 --help` and
-// `--autocomplete=-f` of clang 14, with what clang 15 to 20 added. Options of other front ends, modules, profiles, dumps and offloading are left out.
+// Steer code generation, the language or the optimizers; read and write nothing. From `clang --help-hidden`, `-cc1 --help` and
+// `--autocomplete=-f` of clang 14, each one run there under strace (no other file opened, none left, the same object in another folder),
+// with two exceptions that the probe's cc1 line shows: -fno-integrated-as runs `as`, -fsanitize= reads lists in the resource directory
+// (-fsanitize-system-ignorelist=). Those of clang 15 to 20 as documented. Other front ends, modules, profiles, dumps and offloading are
+// left out.
 constexpr char kF[] =
     "PIC PIE aapcs-bitfield-load aapcs-bitfield-width access-control addrsig align-functions align-functions= "
     "align-jumps align-jumps= align-labels align-labels= align-loops align-loops= aligned-allocation aligned-new "
@@ -105,7 +108,7 @@ constexpr auto kFQuietIndex = index_words<count_words(kFQuiet)>(kFQuiet);
 constexpr WordList kFQuietList{kFQuiet, kFQuietIndex.data(), count_words(kFQuiet)};
 static_assert(words_sorted(kFQuietList));
 
-// Target options of all targets, from `clang --autocomplete=-m` of clang 14, with what 15 to 20 added for x86, aarch64, riscv, loongarch.
+// Target options: `clang --autocomplete=-m` of clang 14, those of x86 run; the others, and what 15 to 20 added, as documented.
 constexpr char kM[] =
     "16 32 3dnow 3dnowa 64 68000 68010 68020 68030 68040 68060 abi= abicalls abs= adx aes aix-struct-return "
     "align-branch-boundary= align-branch= align-double altivec amdgpu-ieee amx-avx512 amx-bf16 amx-complex amx-fp16 "

@@ -5,8 +5,9 @@
 namespace cchain {
 namespace {
 
-// Steer code generation, the language or the optimizers; read and write nothing. Checked against `gcc --help=…` and `cc1plus --help=…` of
-// gcc 12.2, with what gcc 13, 14 and 15 added. Options that other front ends own, that profile, dump, report or load are left out.
+// Steer code generation, the language or the optimizers; read and write nothing. From `gcc --help=…` and `cc1plus --help=…` of gcc 12.2, each
+// one run there under strace (no other file opened, none left, the same object in another folder); those of gcc 13 to 15 as documented.
+// Options that other front ends own, that profile, dump, report or load are left out.
 constexpr char kF[] =
     "PIC PIE abi-compat-version= abi-version abi-version= access-control aggressive-loop-optimizations "
     "align-functions align-functions= align-jumps align-jumps= align-labels align-labels= align-loops align-loops= "
@@ -117,8 +118,9 @@ constexpr auto kFQuietIndex = index_words<count_words(kFQuiet)>(kFQuiet);
 constexpr WordList kFQuietList{kFQuiet, kFQuietIndex.data(), count_words(kFQuiet)};
 static_assert(words_sorted(kFQuietList));
 
-// Target options: x86 from gcc 12.2 (`--help=target`) with what 13 to 15 added; aarch64, arm, riscv, mips, powerpc, s390, loongarch and
-// sparc from their .opt files. Left out: what prints (-mdump-tune-features) and what picks a specs file (-mmcu=).
+// Target options. x86: gcc 12.2 (`--help=target`), each one run. The newer x86 ones and those of aarch64, arm, riscv, mips, powerpc, s390,
+// loongarch and sparc are listed as documented and were not run. Left out: what prints (-mdump-tune-features), what picks a specs file
+// (-mmcu=).
 constexpr char kM[] =
     "128bit-long-double 16 31 32 3dnow 3dnowa 64 80387 8bit-idiv 96bit-long-double abi= abicalls abm "
     "abort-on-noreturn abs= accumulate-outgoing-args address-mode= adjust-lmul-cost adx aes aix-struct-return "
@@ -264,9 +266,9 @@ constexpr OptionRow kCommonRows[] = {
     {"-S", Form::kFlag, Act::kAssembly},
     {"-U", Form::kEither, Act::kKey},
     {"-W", Form::kOptional, Act::kWarning},
-    {"-Wa,", Form::kJoined, Act::kToAssembler},
-    {"-Wl,", Form::kJoined, Act::kKey},
-    {"-Wp,", Form::kJoined, Act::kToPreprocessor},
+    {"-Wa,", Form::kOptional, Act::kToAssembler},
+    {"-Wl,", Form::kOptional, Act::kKey},
+    {"-Wp,", Form::kOptional, Act::kToPreprocessor},
     {"-Xanalyzer", Form::kSeparate, Act::kRefusePassOn},
     {"-Xassembler", Form::kSeparate, Act::kRefusePassOn},
     {"-Xlinker", Form::kSeparate, Act::kKey},

@@ -27,15 +27,16 @@ bool PlaceSet::decode(std::string_view bytes) {
   for (uint64_t i = 0; i < n_files; i++) {
     uint64_t word = r.varint();
     std::string_view name = r.string();
-    if (!r.ok() || (word >> 3) >= n_dirs) return false;
-    files.push_back({static_cast<uint32_t>(word >> 3), static_cast<PlaceKind>(word & 3), (word & 4) != 0, name});
+    if (!r.ok() || (word >> 4) >= n_dirs || (word & 7) > 4) return false;
+    files.push_back({static_cast<uint32_t>(word >> 4), static_cast<PlaceKind>(word & 7), (word & 8) != 0, name});
   }
   for (uint64_t i = 0; i < n_names; i++) names.push_back(r.string());
-  uint64_t name = 0;
+  uint64_t name = 0, places = 0;
   for (uint64_t i = 0; i < n_ranges; i++) {
     name += r.varint();
-    uint64_t first = r.varint(), last = first + r.varint() + 1;
-    if (!r.ok() || name >= n_names || last > n_dirs) return false;
+    uint64_t first = r.varint(), count = r.varint() + 1, last = first + count;
+    // A few bytes could ask for any number of look-ups.
+    if (!r.ok() || name >= n_names || first >= n_dirs || count > n_dirs || last > n_dirs || (places += count) > kMaxCount) return false;
     ranges.push_back({static_cast<uint32_t>(name), static_cast<uint32_t>(first), static_cast<uint32_t>(last)});
   }
   return r.ok() && r.at_end();
@@ -60,6 +61,10 @@ void PlaceSetBuilder::file(std::string_view dir_path, std::string_view name, Pla
   File& f = files_[it->second];
   if (kind == PlaceKind::kInput) f.kind = kind;
   f.plain = f.plain && plain;
+}
+
+void PlaceSetBuilder::same(std::string_view dir_path, std::string_view name) {
+  files_.push_back({dir(dir_path), PlaceKind::kSame, true, std::string(name)});
 }
 
 void PlaceSetBuilder::absent(uint32_t first_dir, uint32_t last_dir, std::string_view name) {
@@ -99,7 +104,7 @@ std::string PlaceSetBuilder::encode() const {
   put_varint(&out, merged.size());
   for (auto& d : dirs_) put_string(&out, d);
   for (auto& f : files_) {
-    put_varint(&out, uint64_t{f.dir} << 3 | (f.plain ? 4 : 0) | static_cast<uint64_t>(f.kind));
+    put_varint(&out, uint64_t{f.dir} << 4 | (f.plain ? 8 : 0) | static_cast<uint64_t>(f.kind));
     put_string(&out, f.name);
   }
   for (auto& n : names_) put_string(&out, n);
@@ -177,6 +182,15 @@ Evaluation evaluate(Looker& looker, Table& memo, const Digest& base, std::string
     }
     if (f.kind == PlaceKind::kWhich) {
       ids.insert(ids.end(), {l.id.dev, l.id.ino});
+      continue;
+    }
+    if (f.kind == PlaceKind::kSame) {
+      size_t k = i;
+      while (k > 0 && set.files[k].kind == PlaceKind::kSame) k--;
+      if (!looker.look(files[k], epoch).id.same_file(l.id)) {
+        ev.why = files[k]->path + " is no longer " + files[i]->path;
+        return ev;
+      }
       continue;
     }
     if (f.kind == PlaceKind::kExists) continue;

@@ -21,6 +21,7 @@ enum class PlaceKind : uint8_t {
   kExists = 1,   // a regular file; that it is there is in the key
   kNames = 2,    // a directory, the digest of its sorted names is in the key
   kWhich = 3,    // a directory or file, its device and inode are in the key (private sets only)
+  kSame = 4,     // another name of the last kInput before it, and must be
 };
 
 struct PlaceSet {
@@ -51,6 +52,8 @@ class PlaceSetBuilder {
   // The search chain first: its directories get the numbers 0… in this order.
   uint32_t dir(std::string_view path);
   void file(std::string_view dir_path, std::string_view name, PlaceKind kind, bool plain);
+  // Another name of the file that was just given.
+  void same(std::string_view dir_path, std::string_view name);
   void absent(uint32_t first_dir, uint32_t last_dir, std::string_view name);
   std::string encode() const;
 

@@ -62,6 +62,9 @@ class Lexed {
   explicit Lexed(std::string_view t) {
     enum { kCode, kBlock, kLine, kString, kChar } state = kCode;
     size_t start = 0;
+    // A carriage return alone ends a line for clang only.
+    for (size_t i = 0; (i = t.find('\r', i)) != npos; i++)
+      if (i + 1 < t.size() && t[i + 1] != '\n') reliable_ = false;
     for (size_t i = 0; i < t.size(); i++) {
       char c = t[i];
       switch (state) {
@@ -82,8 +85,6 @@ class Lexed {
             else
               for (size_t k = i + 1; k < t.size() && !is_newline(t[k]); k++)
                 if (t[k] == '"' || t[k] == '\\' || (t[k] == '*' && t[k - 1] == '/')) reliable_ = false;
-          } else if (c == '\r' && i + 1 < t.size() && t[i + 1] != '\n') {
-            reliable_ = false;  // the end of a line for clang only
           }
           break;
         case kBlock:
@@ -96,7 +97,6 @@ class Lexed {
           if (is_newline(c)) {
             state = kCode;
             ranges_.push_back({start, i});
-            if (c == '\r' && i + 1 < t.size() && t[i + 1] != '\n') reliable_ = false;
           }
           break;
         case kString:
@@ -190,8 +190,7 @@ class Text {
   bool begins_line(size_t at) const {
     size_t i = at;
     while (i > 0 && is_space(t_[i - 1])) i--;
-    return i == 0 || is_newline(t_[i - 1]) || (i >= 2 && t_[i - 1] == '/' && t_[i - 2] == '*') ||
-           (i == 3 && static_cast<unsigned char>(t_[0]) == 0xef);  // a byte order mark
+    return i == 0 || is_newline(t_[i - 1]) || (i >= 2 && t_[i - 1] == '/' && t_[i - 2] == '*');
   }
 
  private:
@@ -448,7 +447,8 @@ class Scanner {
     size_t name = text_.skip(i), name_end = text_.word_end(name);
     size_t end;
     std::string body = text_.line(name_end, &end);
-    if (body.find("__has_") == std::string::npos) return;
+    // What holds a brace or semicolon is no part of a condition.
+    if (body.find("__has_") == std::string::npos || body.find_first_of("{};") != std::string::npos) return;
     // What stands between < and > in the body of a function-like macro may be a parameter.
     bool test = tests(body, false) || (body[0] == '(' && body.find("__has_include") != std::string::npos);
     if (test && !text_.inert(name)) {
@@ -690,6 +690,7 @@ class Scanner {
 
 ScanResult scan(std::string_view text, bool asm_source) {
   ScanResult r;
+  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);  // a byte order mark
   auto pass = [&](std::string_view t) {
     std::string joined;
     if (join_lines(t, &joined)) t = joined;

@@ -28,6 +28,8 @@ using namespace cchain;
 
 namespace {
 
+std::string g_dir;
+
 struct Env {
   std::vector<std::string> strings;
   std::vector<const char*> pointers;
@@ -67,8 +69,6 @@ std::string origin(const Config& c, const char* key) {
     if (v.key == key) return v.value + " <- " + v.origin;
   return "(none)";
 }
-
-std::string g_dir;
 
 std::string write_file(const char* name, const std::string& text) {
   std::string path = g_dir + "/" + name;

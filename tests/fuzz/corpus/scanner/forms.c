@@ -1,0 +1,6 @@
+﻿#include <a.h>
+/* x
+*/ %: include "b.h"
+??=include <c.h>
+#incl\
+ude <d.h>

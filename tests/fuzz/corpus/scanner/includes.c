@@ -1,0 +1,5 @@
+#include <a.h>
+#include "b.h"
+ # include_next <c.h>
+#import "d.h"
+#include MACRO
