@@ -46,13 +46,29 @@ $(B)/%.o: %.c
 $(B)/libcchain.so.0: $(LIB_OBJS) src/abi/libcchain.map
 	$(CXX) $(LIB_LDFLAGS) -o $@ $(LIB_OBJS) $(STATIC_LIBS) -lpthread -ldl
 	ln -sf libcchain.so.0 $(B)/libcchain.so
-# All in one archive, the fixed libraries' needed members included, so that a static host links -lcchain -lstdc++ alone.
+# One object with all that is needed of the fixed libraries, of C names nothing global but the ABI: a static host links -lcchain -lstdc++ -lpthread, and brings its
+# own OpenSSL or zstd without a clash.
 $(B)/libcchain.a: $(LIB_OBJS)
-	ld -r -o $(B)/libcchain-all.o --gc-sections -u cc_open -u cc_version -u cc_backend_get $(LIB_OBJS) -L$$(dirname $$($(CXX) -print-file-name=libzstd.a)) -Bstatic -lzstd -lxxhash -lcrypto 2>/dev/null || ld -r -o $(B)/libcchain-all.o $(LIB_OBJS)
-	rm -f $@; ar rcs $@ $(B)/libcchain-all.o
+	ld -r -o $(B)/libcchain-all.o $(LIB_OBJS) $(foreach l,zstd xxhash crypto,$(shell $(CXX) -print-file-name=lib$(l).a))
+	objcopy --wildcard --keep-global-symbol='cc_*' --keep-global-symbol='_Z*' --keep-global-symbol='DW.ref.*' $(B)/libcchain-all.o
+	rm -f $@; ar rcs $@ $(B)/libcchain-all.o; rm -f $(B)/libcchain-all.o
 $(B)/cchain: $(CLI_OBJS) $(LIB_OBJS)
 	$(CXX) $(OPT) $(SAN) -no-pie -static-libstdc++ -static-libgcc -Wl,--gc-sections -Wl,-O1 -Wl,--as-needed -Wl,-z,norelro -Wl,--hash-style=gnu \
 	  -o $@ $(CLI_OBJS) $(LIB_OBJS) $(STATIC_LIBS) -lpthread -ldl
+
+# ---- installation: header, libraries, pkg-config file, command ------------------------------------------------------------
+LIBDIR ?= $(PREFIX)/lib
+install: all ## install under PREFIX (and DESTDIR)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(PREFIX)/include
+	install -m 755 $(B)/cchain $(DESTDIR)$(PREFIX)/bin/cchain
+	install -m 644 include/cchain.h include/cchain_layer.h $(DESTDIR)$(PREFIX)/include/
+	install -m 755 $(B)/libcchain.so.0 $(DESTDIR)$(LIBDIR)/libcchain.so.$(VERSION)
+	ln -sf libcchain.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libcchain.so.0
+	ln -sf libcchain.so.0 $(DESTDIR)$(LIBDIR)/libcchain.so
+	install -m 644 $(B)/libcchain.a $(DESTDIR)$(LIBDIR)/libcchain.a
+	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$${prefix}/include' '' 'Name: cchain' \
+	  'Description: compile-output cache for build tools' 'Version: $(VERSION)' 'Libs: -L$${libdir} -lcchain' \
+	  'Libs.private: -lstdc++ -lpthread -ldl' 'Cflags: -I$${includedir}' > $(DESTDIR)$(LIBDIR)/pkgconfig/cchain.pc
 
 # ---- tests: each tests/unit/test_*.cc and tests/abi/test_*.c is a cmocka program ---------------------------------------
 UNIT_TESTS := $(patsubst %.cc,$(B)/%,$(sort $(wildcard tests/unit/test_*.cc)))
@@ -69,5 +85,5 @@ clean: ## remove what was built
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | while IFS=$$'\t' read -r t d; do printf '  %-14s %s\n' "$$t" "$$d"; done
 
-.PHONY: all clean help
+.PHONY: all clean help install
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

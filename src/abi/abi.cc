@@ -1,5 +1,8 @@
 // The C ABI: the only extern "C", and the barrier that no exception passes.
 // SPDX-License-Identifier: Apache-2.0
+#include <cxxabi.h>
+
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -34,10 +37,11 @@ int guard(const char* name, F f) {
     return fail(e.code, e.text.c_str());
   } catch (const std::bad_alloc&) {
     return fail(CC_E_NOMEM, "out of memory");
+  } catch (const abi::__forced_unwind&) {
+    throw;  // the host ends this thread (pthread_cancel, pthread_exit in its callback): glibc aborts if that is stopped
   } catch (const std::exception& e) {
-    last_error[0] = '\0';
-    std::string text = std::string(name) + ": " + e.what();
-    return fail(CC_E_INTERNAL, text.c_str());
+    snprintf(last_error, sizeof last_error, "%s: %s", name, e.what());
+    return CC_E_INTERNAL;
   } catch (...) {
     return fail(CC_E_INTERNAL, name);
   }
@@ -82,10 +86,15 @@ void give(T* p, const T& from) {
   memcpy(static_cast<void*>(p), &out, size < sizeof out ? size : sizeof out);
 }
 
-// A result of full length can be worked on in place; a longer one was checked.
+// A result of full length is worked on in place; a longer one was checked. Members that come after `owner` one day will need a copy.
+static_assert(sizeof(cc_result) == offsetof(cc_result, owner) + sizeof(void*));
 void check_result(const cc_result* r, const char* what) {
   (void)take(r, what);
-  if (r->struct_size < offsetof(cc_result, owner) + sizeof r->owner) invalid(std::string(what) + ": too short to hold its owner");
+  if (r->struct_size < sizeof *r) invalid(std::string(what) + ": too short to hold its owner");
+}
+void check_bytes(const uint8_t* out, uint64_t out_size, const uint8_t* err, uint64_t err_size) {
+  if (out_size) need(out, "stdout_data");
+  if (err_size) need(err, "stderr_data");
 }
 
 void clear(cc_result* r) {
@@ -178,13 +187,19 @@ int cc_open(const cc_open_options* options, cc_cache** out) {
   });
 }
 void cc_close(cc_cache* cache) {
+  // A forked child lacks the workers, and what they sleep on can't be torn down: all is left as it is.
+  if (!cache || reinterpret_cast<Cache*>(cache)->forked()) return;
   guard("cc_close", [&] {
     delete reinterpret_cast<Cache*>(cache);
     return 0;
   });
 }
 int cc_flush(cc_cache* cache, int32_t timeout_ms) {
-  return guard("cc_flush", [&] { return use(cache)->flush(timeout_ms); });
+  return guard("cc_flush", [&] {
+    int left = use(cache)->flush(timeout_ms);
+    if (left && use(cache)->cancelled()) throw CallError{CC_E_CANCELLED, "cancelled"};
+    return left;
+  });
 }
 void cc_cancel(cc_cache* cache) {
   if (cache) reinterpret_cast<Cache*>(cache)->cancel();
@@ -272,8 +287,7 @@ int cc_invocation_task(cc_cache* cache, cc_invocation* inv, cc_task* task) {
 int cc_invocation_task_done(cc_cache* cache, cc_invocation* inv, const cc_task_result* result) {
   return guard("cc_invocation_task_done", [&] {
     cc_task_result r = take(result, "result");
-    if (r.stdout_size) need(r.stdout_data, "stdout_data");
-    if (r.stderr_size) need(r.stderr_data, "stderr_data");
+    check_bytes(r.stdout_data, r.stdout_size, r.stderr_data, r.stderr_size);
     use(cache)->task_done(use(inv), r);
     return CC_OK;
   });
@@ -295,8 +309,7 @@ int cc_lookup(cc_cache* cache, cc_invocation* inv, const char* tenant, cc_result
 int cc_store(cc_cache* cache, cc_invocation* inv, const cc_result* result, const char* tenant) {
   return guard("cc_store", [&] {
     cc_result r = take(result, "result");
-    if (r.stdout_size) need(r.stdout_data, "stdout_data");
-    if (r.stderr_size) need(r.stderr_data, "stderr_data");
+    check_bytes(r.stdout_data, r.stdout_size, r.stderr_data, r.stderr_size);
     if (r.output_count) need(r.outputs, "outputs");
     return use(cache)->store(use(inv), r, tenant);
   });
@@ -317,7 +330,8 @@ int cc_prefetch(cc_cache* cache, cc_invocation* const* invs, size_t count, const
   return guard("cc_prefetch", [&] {
     use(cache);
     if (count) need(invs, "invs");
-    (void)tenant;
+    for (size_t i = 0; i < count; i++) use(invs[i]);
+    use(cache)->check_tenant(tenant);
     return CC_OK;
   });
 }
@@ -346,6 +360,8 @@ int cc_lookup_async(cc_cache* cache, cc_invocation* inv, const char* tenant, cc_
 int cc_store_async(cc_cache* cache, cc_invocation* inv, const cc_result* result, const char* tenant, uint64_t tag) {
   return guard("cc_store_async", [&] {
     check_result(result, "result");
+    check_bytes(result->stdout_data, result->stdout_size, result->stderr_data, result->stderr_size);
+    if (result->output_count) need(result->outputs, "outputs");
     use(cache)->submit(true, use(inv), tenant, const_cast<cc_result*>(result), tag);
     return CC_OK;
   });
@@ -431,6 +447,7 @@ int cc_trim(cc_cache* cache, const cc_trim_options* options, uint64_t* entries, 
     cc_trim_options o{};
     o.max_size = UINT64_MAX;
     if (options) o = take(options, "options");
+    if (options && options->struct_size < offsetof(cc_trim_options, max_age_s)) o.max_size = UINT64_MAX;
     use(cache)->trim(o.max_size, o.max_age_s, entries, bytes);
     return CC_OK;
   });

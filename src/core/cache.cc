@@ -76,9 +76,11 @@ Cache::Cache(const cc_open_options* o)
   }
   // A wrong value that a default could not stand in for without risking a wrong object takes all layers out.
   if (!config_.unusable.empty()) return;
+  // Before the first is taken: one that was taken is closed, and of a failed cc_open none is.
+  for (uint32_t i = 0; o && i < o->host_layer_count; i++)
+    if (!valid_host_layer(o->host_layers[i])) throw CallError{CC_E_INVALID, "host_layers: one without a name, without get or of another version"};
   std::vector<bool> used(o ? o->host_layer_count : 0);
   auto host_layer = [&](const cc_host_layer& h, LayerConfig lc) {
-    if (!h.ops || h.ops->version != CC_LAYER_VERSION || !h.ops->get) throw CallError{CC_E_INVALID, "cc_open: a host layer without get or of another version"};
     lc.write = lc.write && config_.read_only != ReadOnly::kAll && !(config_.read_only == ReadOnly::kRemote && !(h.flags & CC_HOST_LAYER_LOCAL));
     chain_.add(make_host_layer(h, config_.max_entry_size, &log_), std::move(lc));
   };
@@ -104,14 +106,14 @@ Cache::Cache(const cc_open_options* o)
 }
 
 Cache::~Cache() {
-  if (forked()) {
-    for (auto& t : workers_) t.detach();
-    return;
+  try {
+    flush(CC_TIMEOUT_DEFAULT);
+  } catch (...) {  // no memory: statistics are lost
   }
-  flush(CC_TIMEOUT_DEFAULT);
   {
     std::lock_guard<std::mutex> lock(async_mutex_);
     stop_ = true;
+    jobs_.clear();
     async_cv_.notify_all();
   }
   for (auto& t : workers_) t.join();
@@ -194,7 +196,12 @@ std::unique_ptr<Invocation> Cache::from_key(std::string_view label, std::string_
   return inv;
 }
 
+void Cache::check_own(const Invocation* inv) const {
+  if (inv->cache_serial != serial_) throw CallError{CC_E_INVALID, "the invocation belongs to another cache"};
+}
+
 void Cache::task(Invocation* inv, cc_task* out) {
+  check_own(inv);
   auto hand_out = [&](uint32_t kind, std::vector<std::string> argv, std::vector<std::string> env, std::string cwd, uint32_t capture) {
     inv->task_argv = std::move(argv);
     inv->task_env = std::move(env);
@@ -253,6 +260,7 @@ void Cache::task(Invocation* inv, cc_task* out) {
 }
 
 void Cache::task_done(Invocation* inv, const cc_task_result& r) {
+  check_own(inv);
   std::string_view out(reinterpret_cast<const char*>(r.stdout_data), r.stdout_size), err(reinterpret_cast<const char*>(r.stderr_data), r.stderr_size);
   if (inv->next_task == CC_TASK_PROBE && inv->probe_run) {
     inv->probe_run->done(r.exit_status, out, err);
@@ -509,7 +517,7 @@ bool Cache::deliver(Invocation* inv, ResultOwner* owner, std::string* why) {
 
 int Cache::lookup(Invocation* inv, const char* tenant_c, cc_result* result) {
   std::string tenant = check_tenant(tenant_c);
-  if (inv->cache_serial != serial_) throw CallError{CC_E_INVALID, "the invocation belongs to another cache"};
+  check_own(inv);
   if (cancelled_.load(std::memory_order_relaxed)) throw CallError{CC_E_CANCELLED, "cancelled"};
   auto owner = std::make_unique<ResultOwner>();
   int hit = 0;
@@ -664,7 +672,7 @@ std::string Cache::metadata(const Invocation& inv, const cc_result& r) const {
 
 int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
   std::string tenant = check_tenant(tenant_c);
-  if (inv->cache_serial != serial_) throw CallError{CC_E_INVALID, "the invocation belongs to another cache"};
+  check_own(inv);
   if (!inv->uncacheable.empty()) throw CallError{CC_E_UNCACHEABLE, inv->uncacheable};
   if (!inv->missed || inv->tenant != tenant) throw CallError{CC_E_STATE, "cc_store: no lookup for this tenant has missed before"};
   inv->missed = false;
@@ -788,6 +796,7 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
 
 int Cache::blob_lookup(Space space, const char* tenant_c, const Digest& digest, std::string* out) {
   std::string tenant = check_tenant(tenant_c);
+  if (cancelled()) throw CallError{CC_E_CANCELLED, "cancelled"};
   return chain_.get_blob(space, tenant, digest, out) ? 1 : 0;
 }
 Digest Cache::blob_store(Space space, const char* tenant_c, std::string_view data) {
@@ -851,8 +860,12 @@ void Cache::start_workers() {
   sigset_t all, old;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &old);
-  for (size_t i = 0; i < kWorkers; i++) workers_.emplace_back([this] { worker(); });
+  try {
+    while (workers_.size() < kWorkers) workers_.emplace_back([this] { worker(); });
+  } catch (...) {  // one is enough
+  }
   pthread_sigmask(SIG_SETMASK, &old, nullptr);
+  if (workers_.empty()) throw CallError{CC_E_NOMEM, "no thread can be started"};
 }
 
 int Cache::async_fd() {
@@ -928,8 +941,10 @@ int Cache::flush(int32_t timeout_ms) {
   {
     std::unique_lock<std::mutex> lock(async_mutex_);
     auto idle = [&] { return jobs_.empty() && running_ == 0; };
-    if (!idle())
-      idle_cv_.wait_for(lock, std::chrono::milliseconds(timeout_ms < 0 ? config_.flush_timeout_ms : timeout_ms), [&] { return idle() || cancelled_.load(); });
+    using Clock = std::chrono::steady_clock;
+    auto until = Clock::now() + std::chrono::milliseconds(timeout_ms < 0 ? config_.flush_timeout_ms : timeout_ms);
+    // cc_cancel may come from a signal handler, which can notify nobody: so it is looked for.
+    while (!idle() && !cancelled() && Clock::now() < until) idle_cv_.wait_until(lock, std::min(until, Clock::now() + std::chrono::milliseconds(20)));
     left = static_cast<int>(jobs_.size() + running_);
   }
   for (auto& l : chain_.links()) l.layer->flush();

@@ -46,6 +46,7 @@ class Cache {
 
   bool forked() const;
   // Each may throw CallError.
+  std::string check_tenant(const char* tenant) const;
   std::unique_ptr<Invocation> parse(std::vector<std::string> argv, std::string refused, const std::vector<std::pair<std::string, std::string>>& env,
                                     const std::string& cd, const cc_invocation_options* options);
   std::unique_ptr<Invocation> from_key(std::string_view label, std::string_view key, const cc_output* outputs, size_t n, const cc_invocation_options* options);
@@ -62,6 +63,7 @@ class Cache {
 
   void cancel() { cancelled_.store(true); }
   void resume() { cancelled_.store(false); }
+  bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
   int flush(int32_t timeout_ms);
 
   void submit(bool store, Invocation* inv, const char* tenant, cc_result* result, uint64_t tag);
@@ -89,8 +91,8 @@ class Cache {
     int status;
     std::string error;
   };
+  void check_own(const Invocation* inv) const;
   std::unique_ptr<Invocation> new_invocation(const cc_invocation_options* options);
-  std::string check_tenant(const char* tenant) const;
   uint64_t epoch();
   // The answer of a lookup before anything is delivered: 1 found, 0 miss (reason set).
   int find(Invocation* inv, const std::string& tenant, uint64_t epoch, ResultOwner* owner);

@@ -4,6 +4,8 @@
 #include <time.h>
 
 #include <cerrno>
+#include <cstddef>
+#include <cstring>
 
 namespace cchain {
 
@@ -12,15 +14,22 @@ namespace {
 constexpr int kFailuresInARow = 5;
 constexpr int64_t kLeftAloneS = 30;
 
+// The table of a host of any age as ours: what it lacks is NULL.
+cc_layer_ops take_ops(const cc_layer_ops* from) {
+  cc_layer_ops ops{};
+  memcpy(&ops, from, from->struct_size < sizeof ops ? from->struct_size : sizeof ops);
+  return ops;
+}
+
 class HostLayer final : public Layer {
  public:
   HostLayer(const cc_host_layer& h, uint64_t max_size, const Log* log)
-      : Layer(h.name ? h.name : "host"), ops_(h.ops), user_(h.user), local_(h.flags & CC_HOST_LAYER_LOCAL), max_size_(max_size), log_(log) {
-    readable = ops_->get != nullptr;
-    writable = ops_->put != nullptr;
+      : Layer(h.name), ops_(take_ops(h.ops)), user_(h.user), local_(h.flags & CC_HOST_LAYER_LOCAL), max_size_(max_size), log_(log) {
+    readable = ops_.get != nullptr;
+    writable = ops_.put != nullptr;
   }
   ~HostLayer() override {
-    if (ops_->close) ops_->close(user_);
+    if (ops_.close) ops_.close(user_);
   }
   const char* type() const override { return "host"; }
   bool local() const override { return local_; }
@@ -30,7 +39,7 @@ class HostLayer final : public Layer {
     Strings s(a);
     out->clear();
     Sink sink{out, max_size_, false};
-    int r = ops_->get(user_, &s.address, &HostLayer::take, &sink);
+    int r = ops_.get(user_, &s.address, &HostLayer::take, &sink);
     if (r == CC_LAYER_HIT && !sink.too_large) {
       failures_ = 0;
       counters.bytes_read.fetch_add(out->size(), std::memory_order_relaxed);
@@ -44,10 +53,10 @@ class HostLayer final : public Layer {
     return Answer::kError;
   }
   int put(const Address& a, std::string_view data, bool replace) override {
-    if (!ops_->put) return EROFS;
+    if (!ops_.put) return EROFS;
     if (resting()) return EAGAIN;
     Strings s(a);
-    int r = ops_->put(user_, &s.address, data.data(), data.size(), replace ? CC_PUT_REPLACE : 0);
+    int r = ops_.put(user_, &s.address, data.data(), data.size(), replace ? CC_PUT_REPLACE : 0);
     if (r == CC_LAYER_EXISTS) return EEXIST;
     if (r < 0) {
       failed("put");
@@ -59,7 +68,7 @@ class HostLayer final : public Layer {
   }
   void remove(const Address& a) override {
     Strings s(a);
-    if (ops_->remove) ops_->remove(user_, &s.address);
+    if (ops_.remove) ops_.remove(user_, &s.address);
   }
 
  private:
@@ -81,8 +90,13 @@ class HostLayer final : public Layer {
       s->too_large = true;
       return 1;
     }
-    s->out->append(static_cast<const char*>(data), size);
-    return 0;
+    // The caller is the host's C: nothing may be thrown through it.
+    try {
+      s->out->append(static_cast<const char*>(data), size);
+    } catch (...) {
+      s->too_large = true;
+    }
+    return s->too_large;
   }
   static int64_t now_s() {
     timespec t;
@@ -98,7 +112,7 @@ class HostLayer final : public Layer {
     }
   }
 
-  const cc_layer_ops* ops_;
+  const cc_layer_ops ops_;
   void* user_;
   bool local_;
   uint64_t max_size_;
@@ -108,6 +122,11 @@ class HostLayer final : public Layer {
 };
 
 }  // namespace
+
+bool valid_host_layer(const cc_host_layer& h) {
+  if (!h.name || !*h.name || strchr(h.name, ':')) return false;  // names of counters have colons between their parts
+  return h.ops && h.ops->struct_size >= offsetof(cc_layer_ops, get) + sizeof h.ops->get && h.ops->version == CC_LAYER_VERSION && h.ops->get;
+}
 
 std::unique_ptr<Layer> make_host_layer(const cc_host_layer& host, uint64_t max_size, const Log* log) {
   return std::make_unique<HostLayer>(host, max_size, log);

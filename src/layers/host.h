@@ -8,5 +8,6 @@
 #include "layers/layer.h"
 
 namespace cchain {
+bool valid_host_layer(const cc_host_layer& host);
 std::unique_ptr<Layer> make_host_layer(const cc_host_layer& host, uint64_t max_size, const Log* log);
 }

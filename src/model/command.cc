@@ -339,7 +339,9 @@ class Parser {
       case Source::kLanguage: break;
     }
     if (cmd_.language != Language::kC && cmd_.language != Language::kCPreprocessed) return;
-    if (driver_ == Driver::kUnknown) return refuse("compiler name " + quoted_word(base_) + " does not tell the language of " + quoted_word(text));
+    if (driver_ == Driver::kUnknown) {
+      return refuse("compiler name " + quoted_word(base_) + " does not tell the language of " + quoted_word(text));
+    }
     if (driver_ == Driver::kCxx) cmd_.language = cmd_.language == Language::kC ? Language::kCxx : Language::kCxxPreprocessed;
   }
 

@@ -6,7 +6,8 @@ namespace cchain {
 namespace {
 
 // Steer code generation, the language or the optimizers; read and write nothing. From `gcc --help=…` and `cc1plus --help=…` of gcc 12.2, each
-// one run there under strace (no other file opened, none left, the same object in another folder); those of gcc 13 to 15 as documented.
+// one run there under strace (no other file opened, none left, the same object in another folder); those of gcc 13 to 15 as
+// documented, not run.
 // Options that other front ends own, that profile, dump, report or load are left out.
 constexpr char kF[] =
     "PIC PIE abi-compat-version= abi-version abi-version= access-control aggressive-loop-optimizations "
