@@ -109,9 +109,8 @@ void parse_invocation(const Config& config, std::vector<std::string> argv, Invoc
   }
   // The directory matters to the probe only where something relative can reach it.
   auto relative = [](const std::string& s) { return !s.empty() && s[0] != '/' && s[0] != '-'; };
-  bool needs_cwd = called.find('/') != std::string::npos && called[0] != '/';
+  bool needs_cwd = c.probe_cwd || (called.find('/') != std::string::npos && called[0] != '/');
   for (auto& d : c.search_dirs) needs_cwd = needs_cwd || relative(d.path);
-  for (auto& a : c.probe_args) needs_cwd = needs_cwd || relative(a) || a.compare(0, 2, "-B") == 0 || a.find("sysroot") != std::string::npos;
   for (const char* name : {"CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "COMPILER_PATH", "LIBRARY_PATH", "GCC_EXEC_PREFIX", "LD_LIBRARY_PATH"})
     needs_cwd = needs_cwd || inv->env.get(name);
   q.cwd = needs_cwd ? inv->cwd : "/";

@@ -241,6 +241,11 @@ bool Probe::read_verbose(std::string_view text) {
         refuse("framework directories");
         return false;
       }
+      FileId id;
+      if (ends_with(dir, " (headermap)") || (stat_file(absolute(dir).c_str(), &id) == 0 && !id.is_dir())) {
+        refuse("the search directory " + dir + " is a header map");
+        return false;
+      }
       (list == kQuote ? info->quote_dirs : info->bracket_dirs).push_back(dir);
       which_.push_back(absolute(dir));
       continue;
