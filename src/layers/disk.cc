@@ -40,6 +40,12 @@ int64_t mono() {
 // What a blob takes on disk: its file in blocks, and the directory it stands in.
 uint64_t cost_of(uint64_t size) { return ((size + 4095) & ~uint64_t{4095}) + 4096; }
 
+// The same of what stands at a path; 0 if it is no file.
+uint64_t cost_at(const std::string& path) {
+  struct stat st;
+  return lstat(path.c_str(), &st) == 0 && S_ISREG(st.st_mode) ? cost_of(static_cast<uint64_t>(st.st_size)) : 0;
+}
+
 uint8_t blob_number(std::string_view name) {
   for (uint8_t i = 1; i < 4; i++)
     if (name == kBlobs[i]) return i;
@@ -109,6 +115,7 @@ class DiskLayer final : public Layer, private Index::Files {
   uint64_t stands(const IndexKey& key) override;
   void before_eviction() override;
   int reserve(const IndexKey& key, uint64_t cost, const std::string& path, bool* pended);
+  uint64_t resync_held(const IndexKey& key, const std::string& path);
   void resync(const IndexKey& key, const std::string& path, uint64_t reserved);
   void mark(const IndexKey& key);
   void trouble(const char* what, int error);
@@ -307,7 +314,10 @@ int DiskLayer::reserve(const IndexKey& key, uint64_t cost, const std::string& pa
       // How much there is, is not known yet: what comes takes the place of something that is known.
       if (index_.scan().active) index_.make_room(cost, std::min(index_.bytes(), o_.max_size), &key, kPutBudget, nullptr);
       if (int e = index_.make_room(cost, o_.max_size, &key, kPutBudget, nullptr)) return e;
-      return index_.set(key, cost, Index::now());
+      int e = index_.set(key, cost, Index::now(), true);
+      if (!e && index_.fold_again()) e = index_.make_room(0, o_.max_size, &key, kPutBudget, nullptr);
+      if (e) resync_held(key, path);
+      return e;
     }
     if (hold.error() != EBUSY) return hold.error();
   }
@@ -315,31 +325,34 @@ int DiskLayer::reserve(const IndexKey& key, uint64_t cost, const std::string& pa
   if (int e = index_.pend(key, cost, false)) return e;
   *pended = true;
   pended_.store(true, std::memory_order_relaxed);
-  struct stat st;
   uint64_t bytes = 0, entries = 0;
   int e = index_.totals(&bytes, &entries);
   if (e == 0 && bytes <= o_.max_size + o_.max_size / 25) return 0;
-  uint64_t stood = lstat(path.c_str(), &st) == 0 && S_ISREG(st.st_mode) ? cost_of(static_cast<uint64_t>(st.st_size)) : 0;
+  uint64_t stood = cost_at(path);
   index_.pend(key, stood ? stood : cost, stood == 0);
   return EBUSY;
 }
 
-// After a publishing that failed, or a removal: the slot says again what stands there. `reserved` is what is counted so far.
-void DiskLayer::resync(const IndexKey& key, const std::string& path, uint64_t reserved) {
-  auto cost_now = [&]() -> uint64_t {
-    struct stat st;
-    return lstat(path.c_str(), &st) == 0 && S_ISREG(st.st_mode) ? cost_of(static_cast<uint64_t>(st.st_size)) : 0;
-  };
-  Index::Hold hold(&index_, Index::kQuick);
-  uint64_t cost = cost_now();
-  if (!hold) {
-    index_.pend(key, cost ? cost : reserved, cost == 0);
-    pended_.store(true, std::memory_order_relaxed);
-  } else if (cost) {
+// For the index's holder: the slot says again what stands there.
+uint64_t DiskLayer::resync_held(const IndexKey& key, const std::string& path) {
+  uint64_t cost = cost_at(path);
+  if (cost)
     index_.set(key, cost, 0);
-  } else {
+  else
     index_.drop_slot(key);
+  return cost;
+}
+
+// After a publishing that failed, a removal, or two publishings of one key at once. `reserved` is what is counted so far.
+void DiskLayer::resync(const IndexKey& key, const std::string& path, uint64_t reserved) {
+  Index::Hold hold(&index_, Index::kQuick);
+  if (hold) {
+    if (resync_held(key, path)) index_.make_room(0, o_.max_size, nullptr, kPutBudget, nullptr);
+    return;
   }
+  uint64_t cost = cost_at(path);
+  index_.pend(key, cost ? cost : reserved, cost == 0);
+  pended_.store(true, std::memory_order_relaxed);
 }
 
 void DiskLayer::remove(const Address& a) {
@@ -389,8 +402,7 @@ bool DiskLayer::path_of_key(const IndexKey& key, std::string* path) {
 
 uint64_t DiskLayer::stands(const IndexKey& key) {
   std::string path;
-  struct stat st;
-  return path_of_key(key, &path) && lstat(path.c_str(), &st) == 0 && S_ISREG(st.st_mode) ? cost_of(static_cast<uint64_t>(st.st_size)) : 0;
+  return path_of_key(key, &path) ? cost_at(path) : 0;
 }
 
 int DiskLayer::drop(const IndexKey& key) {

@@ -192,8 +192,7 @@ int Index::find(const IndexKey& key, bool room, Where* w) {
   return 0;
 }
 
-int Index::set(const IndexKey& key, uint64_t cost, uint64_t use_ns, bool* fresh) {
-  if (fresh) *fresh = false;
+int Index::set(const IndexKey& key, uint64_t cost, uint64_t use_ns, bool never_less) {
   uint32_t kib = kib_of(cost);
   Where w;
   for (int round = 0;; round++) {
@@ -204,6 +203,7 @@ int Index::set(const IndexKey& key, uint64_t cost, uint64_t use_ns, bool* fresh)
   }
   if (w.found) {
     Slot s = w.slot;
+    if (never_less) kib = std::max(kib, s.kib);
     if (s.kib == kib && s.generation == h_.generation && s.last_use >= use_ns) return 0;
     account(w.page, (static_cast<int64_t>(kib) - s.kib) * 1024, 0);
     if (kib > s.kib)
@@ -235,7 +235,6 @@ int Index::set(const IndexKey& key, uint64_t cost, uint64_t use_ns, bool* fresh)
     account(w.page, -static_cast<int64_t>(kib) * 1024, -1);
     return e;
   }
-  if (fresh) *fresh = true;
   if (h_.entries > uint64_t{h_.pages} * kLoad) {
     split();
     if (h_.entries > uint64_t{h_.pages} * kLoad) split();
@@ -423,9 +422,15 @@ int Index::load(off_t size) {
     return errno;
   }
   if (h_.cursor > h_.pages) h_.cursor = 0, h_.pass_bytes = h_.pass_entries = 0;
-  struct stat st;
-  if (lstat(pending_path_.c_str(), &st) == 0 && S_ISREG(st.st_mode)) fold(pending_path_);
+  fold_again();
   return 0;
+}
+
+bool Index::fold_again() {
+  struct stat st;
+  if (lstat(pending_path_.c_str(), &st) != 0 || !S_ISREG(st.st_mode)) return false;
+  fold(pending_path_);
+  return true;
 }
 
 int Index::reset(bool scan) {

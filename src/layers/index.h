@@ -79,8 +79,10 @@ class Index {
   // Evicts until `need` more bytes fit into `limit`; never the entry `keep`. After `budget_ns` it stops as soon as they fit into 1.04
   // times the limit; EBUSY if they can't be made to.
   int make_room(uint64_t need, uint64_t limit, const IndexKey* keep, int64_t budget_ns, Freed* freed);
-  // Inserts or corrects. `use_ns` only ever rises.
-  int set(const IndexKey& key, uint64_t cost, uint64_t use_ns, bool* fresh = nullptr);
+  // Inserts or corrects; upwards only, if `never_less`: several may be publishing under one key. `use_ns` only ever rises.
+  int set(const IndexKey& key, uint64_t cost, uint64_t use_ns, bool never_less = false);
+  // Once more what acquiring does: a record that came since, of somebody who may not have seen our change, is seen by us. True if there was one.
+  bool fold_again();
   void drop_slot(const IndexKey& key);
   void mark_held(const std::vector<IndexMark>& marks);
   int reset(bool scan);  // empty; the store is scanned again if `scan`

@@ -17,7 +17,7 @@ import sys
 EXPECTED = 146
 
 
-def units(src):
+def units(src, out):
     """(project, [source], flags) for each of the six projects, as their own build files have them."""
     def listing(project, *patterns, leave=()):
         root = os.path.join(src, project)
@@ -50,7 +50,7 @@ def units(src):
            ['-I' + gtest + '/include', '-I' + gtest, '-I' + gmock + '/include', '-I' + gmock, '-O2', '-Wall', '-Wshadow',
             '-std=gnu++11'])
     yield ('lua5.4', listing('lua5.4', 'src/*.c'),
-           ['-DLUA_COMPAT_5_3', '-DLUA_USE_LINUX', '-O2', '-Wall', '-Wextra', '-std=gnu99'])
+           ['-DLUA_COMPAT_5_3', '-DLUA_USE_LINUX', '-I' + os.path.join(out, 'include'), '-O2', '-Wall', '-Wextra', '-std=gnu99'])
 
 
 def main():
@@ -67,11 +67,15 @@ def main():
     a = p.parse_args()
     src = os.path.realpath(a.src)
     out = os.path.abspath(a.out)
-    os.makedirs(out, exist_ok=True)
+    os.makedirs(os.path.join(out, 'include'), exist_ok=True)
+    header = os.path.join(out, 'include', 'lua5.4-deb-multiarch.h')  # the package's rules make it
+    if not os.path.exists(header):
+        with open(header, 'w') as f:
+            f.write('#define DEB_HOST_MULTIARCH "%s-linux-gnu"\n' % os.uname().machine)
 
     commands = []
     per_project = {}
-    for project, sources, flags in units(src):
+    for project, sources, flags in units(src, out):
         per_project[project] = len(sources)
         for f in sources:
             language = 'C' if f.endswith('.c') else 'CXX'

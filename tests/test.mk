@@ -1,0 +1,29 @@
+# Tests. `make test` sets up what it needs; the logs of each program are in build/test-logs.
+FUZZ := $(patsubst tests/fuzz/fuzz_%.cc,$(B)/tests/fuzz/replay_%,$(sort $(wildcard tests/fuzz/fuzz_*.cc)))
+TEST_SCRIPTS := tests/cli/run.sh::$(B)/cchain $(sort $(wildcard tests/correctness/inputs.py tests/correctness/outputs.py tests/correctness/store.py))
+
+# A fuzz target with a main of its own that feeds it the kept corpus: needs no libFuzzer.
+$(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(LIB_OBJS)
+	$(CXX) $(OPT) $(SAN) -o $@ $^ $(STATIC_LIBS) -lpthread -ldl
+
+test-packages:
+	tests/tools/packages.sh test
+test: test-packages ## run all tests (installs what they need first)
+	$(MAKE) --no-print-directory -j$$(nproc) all test-programs
+	tests/tools/run-tests.sh $(B)/test-logs $(UNIT_TESTS) $(ABI_TESTS) $(foreach f,$(FUZZ),$(f)::tests/fuzz/corpus/$(patsubst replay_%,%,$(notdir $(f)))) $(TEST_SCRIPTS)
+	$(MAKE) --no-print-directory test-sanitized
+test-programs: $(UNIT_TESTS) $(ABI_TESTS) $(FUZZ)
+
+# The unit tests and the fuzz corpus once more with the address and undefined-behaviour sanitizers; `make test-tsan` for threads.
+test-sanitized:
+	$(MAKE) --no-print-directory -j$$(nproc) B=$(B)/asan OPT=-O1 SAN='-fsanitize=address,undefined -fno-sanitize-recover=all' sanitized-programs
+	tests/tools/run-tests.sh $(B)/asan/test-logs $(UNIT_TESTS:$(B)/%=$(B)/asan/%) $(foreach f,$(FUZZ),$(f:$(B)/%=$(B)/asan/%)::tests/fuzz/corpus/$(patsubst replay_%,%,$(notdir $(f))))
+sanitized-programs: $(UNIT_TESTS) $(FUZZ)
+test-tsan: ## tests with threads under the thread sanitizer
+	$(MAKE) --no-print-directory -j$$(nproc) B=$(B)/tsan OPT=-O1 SAN=-fsanitize=thread sanitized-programs $(B)/tsan/libcchain.so.0
+	tests/tools/run-tests.sh $(B)/tsan/test-logs $(B)/tsan/tests/unit/test_disk $(B)/tsan/tests/unit/test_stats
+
+test-servers: ## tests against real servers (none yet: the remote layers are to come)
+	@echo 'no remote layer is built yet, so there is no server to test against: nothing was run'
+
+.PHONY: test test-packages test-programs test-sanitized sanitized-programs test-tsan test-servers
