@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/stat.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -88,8 +89,35 @@ int read_file(const char* path, std::string* out, uint64_t limit, FileId* id) {
   return 0;
 }
 
+bool over_file_limit(uint64_t size) {
+  rlimit r;
+  return getrlimit(RLIMIT_FSIZE, &r) == 0 && r.rlim_cur != RLIM_INFINITY && size > r.rlim_cur;
+}
+
+int pwrite_all(int fd, const void* data, size_t size, uint64_t at) {
+  if (over_file_limit(at + size)) return EFBIG;
+  const char* p = static_cast<const char*>(data);
+  while (size > 0) {
+    ssize_t n = pwrite(fd, p, size, static_cast<off_t>(at));
+    if (n < 0) {
+      if (errno == EINTR) continue;
+      return errno;
+    }
+    p += n;
+    at += static_cast<uint64_t>(n);
+    size -= static_cast<size_t>(n);
+  }
+  return 0;
+}
+
 int write_all(int fd, const void* data, size_t size) {
   const char* p = static_cast<const char*>(data);
+  if (over_file_limit(size)) return EFBIG;
+  if (over_file_limit(1ull << 62)) {  // there is a limit: where would this write end?
+    struct stat st;
+    off_t at = fcntl(fd, F_GETFL) & O_APPEND ? (fstat(fd, &st) == 0 ? st.st_size : 0) : lseek(fd, 0, SEEK_CUR);
+    if (at > 0 && over_file_limit(static_cast<uint64_t>(at) + size)) return EFBIG;
+  }
   while (size > 0) {
     ssize_t n = write(fd, p, size);
     if (n < 0) {

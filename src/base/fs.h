@@ -52,8 +52,12 @@ int make_dirs(const std::string& path, unsigned mode = 0777, int umask_override 
 // Names in a directory, without . and .., unsorted.
 int list_dir(const std::string& path, std::vector<std::string>* names);
 
-// Whole write to a descriptor, EINTR and short writes handled. 0 or errno.
+// Whole write to a descriptor, at its position or at `at`; EINTR and short writes handled. 0 or errno. A write beyond the process's file size
+// limit is EFBIG: the kernel would send SIGXFSZ, which kills a host.
 int write_all(int fd, const void* data, size_t size);
+int pwrite_all(int fd, const void* data, size_t size, uint64_t at);
+// Whether a file of this process may not reach this size.
+bool over_file_limit(uint64_t size);
 
 // True for ext4, xfs, btrfs and tmpfs: times and inode numbers there can be trusted between processes.
 bool trusted_filesystem(const char* path);

@@ -76,7 +76,7 @@ void Table::put(const Digest& key, const Value& value) {
   memcpy(s.tag, key.b.data(), 16);
   memcpy(s.value, value.data(), kValueSize);
   s.check = xxh64(&s, kSlot - 8, magic_);
-  if (pwrite(fd_.get(), &s, kSlot, at + static_cast<off_t>(way * kSlot)) < 0) return;  // a full disk: not remembered
+  pwrite_all(fd_.get(), &s, kSlot, static_cast<uint64_t>(at) + way * kSlot);  // a full disk: not remembered
 }
 
 namespace {
@@ -129,7 +129,7 @@ bool BlobLog::put(const Digest& key, std::string_view data, At* at) {
   {
     // After an appending write the position is where that write ended: the descriptor is this process's own.
     std::lock_guard<std::mutex> lock(append_);
-    if (write(fd_.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) return false;
+    if (write_all(fd_.get(), bytes.data(), bytes.size()) != 0) return false;
     where.offset = static_cast<uint64_t>(lseek(fd_.get(), 0, SEEK_CUR)) - bytes.size();
   }
   where.size = static_cast<uint32_t>(bytes.size());

@@ -29,10 +29,12 @@ std::atomic<uint64_t> next_serial{1};
 constexpr size_t kWorkers = 2;
 constexpr uint64_t kMaxStreams = 64u << 20;
 
-// An object whose section table lies beyond its end was cut off by a full disk.
-bool object_is_cut(std::string_view d) {
-  if (d.empty()) return true;
-  if (d.size() < EI_NIDENT || memcmp(d.data(), ELFMAG, SELFMAG) != 0) return false;
+// An output that a full disk has cut off: an object whose section table lies beyond its end, or that is none; an assembly without its last newline.
+bool is_cut(std::string_view role, std::string_view d) {
+  if (role == "assembly") return d.empty() || d.back() != '\n';
+  if (role != "object") return false;
+  if (d.substr(0, 4) == "BC\xC0\xDE" || d.substr(0, 4) == "\xDE\xC0\x17\x0B") return false;  // LLVM's, under -flto
+  if (d.size() < EI_NIDENT || memcmp(d.data(), ELFMAG, SELFMAG) != 0) return true;
   auto cut = [&](auto h) {
     if (d.size() < sizeof h) return true;
     memcpy(&h, d.data(), sizeof h);
@@ -160,11 +162,12 @@ std::unique_ptr<Invocation> Cache::new_invocation(const cc_invocation_options* o
 std::unique_ptr<Invocation> Cache::parse(std::vector<std::string> argv, std::string refused, const std::vector<std::pair<std::string, std::string>>& env,
                                          const std::string& cd, const cc_invocation_options* options) {
   auto inv = new_invocation(options);
-  for (auto& [name, value] : env) inv->env.set(name, value);
+  inv->line_env = env;
   if (!cd.empty()) {
     inv->cwd = path_join(inv->cwd, cd);
-    inv->env.set("PWD", inv->cwd);
+    inv->line_env.emplace_back("PWD", inv->cwd);
   }
+  for (auto& [name, value] : inv->line_env) inv->env.set(name, value);
   if (refused.empty()) {
     parse_invocation(config_, std::move(argv), inv.get());
   } else {
@@ -203,6 +206,16 @@ void Cache::check_own(const Invocation* inv) const {
 void Cache::task(Invocation* inv, cc_task* out) {
   check_own(inv);
   auto hand_out = [&](uint32_t kind, std::vector<std::string> argv, std::vector<std::string> env, std::string cwd, uint32_t capture) {
+    // What the words in front of the compiler set, each name once; a compile's own words have the launchers among them.
+    std::vector<std::pair<std::string, std::string>> front = inv->line_env;
+    if (kind != CC_TASK_COMPILE) front.insert(front.end(), inv->launchers.env.begin(), inv->launchers.env.end());
+    while (!front.empty()) {
+      auto& [name, value] = front.back();
+      bool given = false;
+      for (auto& word : env) given = given || word.compare(0, name.size() + 1, name + "=") == 0;
+      if (!given) env.push_back(name + "=" + value);
+      front.pop_back();
+    }
     inv->task_argv = std::move(argv);
     inv->task_env = std::move(env);
     inv->task_cwd = std::move(cwd);
@@ -418,7 +431,7 @@ bool Cache::find_direct(Invocation* inv, uint64_t e, ResultOwner* owner) {
 
 int Cache::find(Invocation* inv, const std::string& tenant, uint64_t e, ResultOwner* owner) {
   inv->next_task = CC_TASK_NONE;
-  if (inv->from_key) {
+  if (inv->from_key && inv->uncacheable.empty()) {
     inv->tenant = tenant;
     KeyHasher h("cchain host result 1");
     h.field("tenant", tenant);
@@ -506,7 +519,9 @@ bool Cache::deliver(Invocation* inv, ResultOwner* owner, std::string* why) {
     if (!outputs[k]) continue;
     std::string path = path_join(inv->cwd, inv->declared[k].path);
     bool through = inv->declared[k].role == "depfile" && !inv->from_key;
-    int err = through ? deliver_through(path, outputs[k]->data) : deliver_replacing(path, outputs[k]->data, outputs[k]->mode);
+    // clang refuses to replace a file that it may not write; the assembler that gcc runs takes it away.
+    bool must_be_writable = !inv->from_key && inv->command.family == Family::kClang;
+    int err = through ? deliver_through(path, outputs[k]->data) : deliver_replacing(path, outputs[k]->data, outputs[k]->mode, must_be_writable);
     if (err) {
       *why = path + ": " + strerror(err);
       return false;
@@ -649,7 +664,7 @@ bool Cache::collect_outputs(Invocation* inv, const cc_result& r, Entry* e, std::
       hold->push_back(std::move(data));
       out.data = hold->back();
     }
-    if (d.role == "object" && !inv->from_key && object_is_cut(out.data)) return refuse("the object " + d.path + " is empty or cut off");
+    if (!inv->from_key && is_cut(d.role, out.data)) return refuse("the output " + d.path + " is empty or cut off");
     e->outputs.push_back(out);
   }
   return true;
@@ -1010,7 +1025,8 @@ std::string Cache::stats_json(const char* file) {
   std::map<std::string, uint64_t> all;
   int err = 0;
   if (file) {
-    if ((err = stats_read(file, &all))) throw CallError{CC_E_IO, std::string(file) + ": " + strerror(err)};
+    // A folder that is not there yet would be no failure, a file is.
+    if ((err = access(file, R_OK) == 0 ? stats_read(file, &all) : errno)) throw CallError{CC_E_IO, std::string(file) + ": " + strerror(err)};
   } else {
     flush(0);
     if (!usable_state_dir_.empty()) err = stats_read(usable_state_dir_ + "/stats", &all);

@@ -42,7 +42,8 @@ std::string diagnostic_class(const Invocation& inv) {
   std::string term = env("TERM");
   bool colour = terminal && !term.empty() && term != "dumb";
   if (colour) s += " colour";
-  if (colour || inv.command.color_given) s += " colours=" + env("GCC_COLORS");
+  // Set to nothing it means no colours, not set the default ones.
+  if (colour || inv.command.color_given) s += inv.env.get("GCC_COLORS") ? " colours=" + env("GCC_COLORS") : " default colours";
   return s;
 }
 

@@ -22,6 +22,7 @@ struct Invocation {
   Launchers launchers;
   std::string cwd;
   Environment env{{}};
+  std::vector<std::pair<std::string, std::string>> line_env;  // what a shell line sets in front of its command, PWD by its `cd` too
   bool from_key = false;
   Digest host_key;
   std::vector<CommandOutput> declared;

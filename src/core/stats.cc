@@ -230,6 +230,8 @@ int make_private_dir(const string& path, Fd* out) {
 // Not repeated after a short write: the line is void without its end, and there is no room.
 int write_once(int fd, const string& record) {
   ssize_t n;
+  FileId id;
+  if (over_file_limit(1ull << 62) && (fstat_file(fd, &id) != 0 || over_file_limit(id.size + record.size()))) return EFBIG;
   do n = write(fd, record.data(), record.size());
   while (n < 0 && errno == EINTR);
   if (n < 0) return errno;

@@ -64,19 +64,6 @@ int pread_all(int fd, void* out, size_t size, off_t at, size_t* got) {
   return 0;
 }
 
-int pwrite_all(int fd, const void* data, size_t size, off_t at) {
-  const char* p = static_cast<const char*>(data);
-  while (size > 0) {
-    ssize_t n = pwrite(fd, p, size, at);
-    if (n < 0) {
-      if (errno == EINTR) continue;
-      return errno;
-    }
-    p += n, at += n, size -= static_cast<size_t>(n);
-  }
-  return 0;
-}
-
 off_t page_at(uint32_t page) { return (static_cast<off_t>(page) + 1) * 4096; }
 
 uint32_t kib_of(uint64_t cost) { return static_cast<uint32_t>(std::min<uint64_t>((cost + 1023) / 1024, UINT32_MAX)); }
@@ -440,6 +427,7 @@ int Index::reset(bool scan) {
   h_.version = kVersion;
   h_.pages = kFirstPages;
   h_.scan_active = scan;
+  if (over_file_limit(static_cast<uint64_t>(page_at(kFirstPages)))) return EFBIG;
   if (ftruncate(fd_.get(), 0) != 0 || ftruncate(fd_.get(), page_at(kFirstPages)) != 0) return errno;
   return write_header();
 }

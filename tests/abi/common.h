@@ -168,7 +168,8 @@ typedef struct ran {
   int64_t ms;
 } ran;
 
-UNUSED static ran run_words(const char *const *argv, const char *const *env, const char *cwd) {
+/* `more` is set on top of `env`, that on top of our own. */
+UNUSED static ran run_task(const char *const *argv, const char *const *env, const char *const *more, const char *cwd) {
   ran r;
   memset(&r, 0, sizeof r);
   int out[2], err[2];
@@ -180,6 +181,7 @@ UNUSED static ran run_words(const char *const *argv, const char *const *env, con
     int null = open("/dev/null", O_RDONLY);
     dup2(null, 0), dup2(out[1], 1), dup2(err[1], 2);
     for (; env && *env; env++) putenv((char *)*env);
+    for (; more && *more; more++) putenv((char *)*more);
     if (cwd && chdir(cwd) != 0) _exit(126);
     execvp(argv[0], (char *const *)argv);
     _exit(127);
@@ -209,6 +211,7 @@ UNUSED static ran run_words(const char *const *argv, const char *const *env, con
   r.ms = now_ms() - start;
   return r;
 }
+UNUSED static ran run_words(const char *const *argv, const char *const *env, const char *cwd) { return run_task(argv, env, NULL, cwd); }
 UNUSED static void ran_free(ran *r) { bytes_free(&r->out), bytes_free(&r->err); }
 
 /* ---- a host ------------------------------------------------------------------------------------------------- */
@@ -293,6 +296,33 @@ UNUSED static int key_lookup(cc_cache *cache, const char *key, const char *tenan
   return status;
 }
 
+/* The loop of cc_invocation_task's comment as far as the compile: 1 it was hit, 0 it is to be compiled and stored. `r` is the lookup's. */
+UNUSED static int look(cc_cache *cache, cc_invocation *inv, const char *tenant, cc_result *r, cc_task *task, int *tasks) {
+  for (int turns = 0; turns < 32; turns++) {
+    int status = cc_lookup(cache, inv, tenant, r);
+    if (status < 0) fail_msg("cc_lookup: %d %s", status, cc_last_error());
+    if (status > 0) {
+      assert_string_equal(r->reason, "");
+      return 1;
+    }
+    assert_true(r->reason && *r->reason);
+    *task = (cc_task){sizeof *task};
+    assert_int_equal(cc_invocation_task(cache, inv, task), 0);
+    if (task->kind == CC_TASK_COMPILE) return 0;
+    if (task->kind == CC_TASK_NONE) continue;
+    ran run = run_task(task->argv, plain_env(), task->env, task->cwd);
+    cc_task_result done = {sizeof done};
+    done.exit_status = run.status;
+    done.stdout_data = (const uint8_t *)run.out.data, done.stdout_size = run.out.size;
+    done.stderr_data = (const uint8_t *)run.err.data, done.stderr_size = run.err.size;
+    if (cc_invocation_task_done(cache, inv, &done) != 0) fail_msg("cc_invocation_task_done: %s", cc_last_error());
+    ran_free(&run);
+    ++*tasks;
+  }
+  fail_msg("the loop does not end");
+  return -1;
+}
+
 typedef struct turn {
   bool hit;
   int stored;     /* what cc_store said; 1: it was not asked */
@@ -303,51 +333,30 @@ typedef struct turn {
 } turn;
 UNUSED static void turn_free(turn *t) { bytes_free(&t->out), bytes_free(&t->err); }
 
-/* The loop of cc_invocation_task's comment. */
+/* Looks up; if it misses compiles and stores. */
 UNUSED static turn build(cc_cache *cache, cc_invocation *inv, const char *tenant) {
   turn t;
   memset(&t, 0, sizeof t);
   t.stored = 1;
   cc_result r = {sizeof r};
-  for (int turns = 0;; turns++) {
-    if (turns > 32) fail_msg("the loop does not end");
-    int status = cc_lookup(cache, inv, tenant, &r);
-    if (status < 0) fail_msg("cc_lookup: %d %s", status, cc_last_error());
-    if (status > 0) {
-      assert_string_equal(r.reason, "");
-      t.hit = true;
-      bytes_add(&t.out, r.stdout_data, r.stdout_size);
-      bytes_add(&t.err, r.stderr_data, r.stderr_size);
-      t.exit_status = r.exit_status;
-      break;
-    }
-    assert_true(r.reason && *r.reason);
-    cc_task task = {sizeof task};
-    assert_int_equal(cc_invocation_task(cache, inv, &task), 0);
-    if (task.kind == CC_TASK_NONE) continue;
-    ran run = run_words(task.argv, task.env, task.cwd);
-    if (task.kind != CC_TASK_COMPILE) {
-      t.tasks++;
-      cc_task_result done = {sizeof done};
-      done.exit_status = run.status;
-      done.stdout_data = (const uint8_t *)run.out.data, done.stdout_size = run.out.size;
-      done.stderr_data = (const uint8_t *)run.err.data, done.stderr_size = run.err.size;
-      if (cc_invocation_task_done(cache, inv, &done) != 0) fail_msg("cc_invocation_task_done: %s", cc_last_error());
-      ran_free(&run);
-      continue;
-    }
-    snprintf(t.why, sizeof t.why, "%s", r.reason);
+  cc_task task;
+  t.hit = look(cache, inv, tenant, &r, &task, &t.tasks) == 1;
+  if (t.hit) {
+    bytes_add(&t.out, r.stdout_data, r.stdout_size);
+    bytes_add(&t.err, r.stderr_data, r.stderr_size);
+    t.exit_status = r.exit_status;
     cc_result_clear(&r);
-    t.exit_status = run.status;
-    r.exit_status = run.status;
-    r.stdout_data = (const uint8_t *)run.out.data, r.stdout_size = run.out.size;
-    r.stderr_data = (const uint8_t *)run.err.data, r.stderr_size = run.err.size;
-    r.duration_ms = (uint64_t)run.ms;
-    t.stored = cc_store(cache, inv, &r, tenant);
-    t.out = run.out, t.err = run.err;
     return t;
   }
+  snprintf(t.why, sizeof t.why, "%s", r.reason);
   cc_result_clear(&r);
+  ran run = run_task(task.argv, plain_env(), task.env, task.cwd);
+  t.exit_status = r.exit_status = run.status;
+  r.stdout_data = (const uint8_t *)run.out.data, r.stdout_size = run.out.size;
+  r.stderr_data = (const uint8_t *)run.err.data, r.stderr_size = run.err.size;
+  r.duration_ms = (uint64_t)run.ms;
+  t.stored = cc_store(cache, inv, &r, tenant);
+  t.out = run.out, t.err = run.err;
   return t;
 }
 /* Parses, builds and frees. */

@@ -38,12 +38,12 @@ def deps(b, *variants):
 
 @test()
 def t_deps_md(b):
-    deps(b, '-MD -o a.o', '-MD', '-MD -o sub.x/../a.o' if False else '-MD -o other.name.o', '-MD -o noext', '-MD -S', '-MD -S -o x.s')
+    deps(b, '-MD -o a.o', '-MD', '-MD -o other.name.o', '-MD -o noext', '-MD -S', '-MD -S -o x.s')
 
 
 @test()
 def t_deps_mmd(b):
-    deps(b, '-MMD -o a.o', '-MMD', '-MMD -MP -o x.o', '-MMD -MF d/../x.dep' if False else '-MMD -MF x.dep')
+    deps(b, '-MMD -o a.o', '-MMD', '-MMD -MP -o x.o', '-MMD -MF x.dep')
 
 
 @test()
@@ -75,13 +75,14 @@ def t_deps_wp(b):
 def t_deps_odd_combinations(b):
     sources(b)
     for v in ('-MD -MMD -o a.o', '-MP -o a.o', '-MF x.d -o a.o', '-Wp,-MD,x.d -MD -o a.o', '-MD -MG -o a.o', '-MD -MF - -o a.o', 
-              '-MD -MF /dev/null -o a.o', '-MD -o /dev/null', '-M', '-MM', '-MM -MF x.d', '-MD -E', '-MD -MF a.o -o a.o', '-MD -MF a.c', '-MD -MV -o a.o', '-MD -MT', '-MD -MF',
+              '-MD -MF /dev/null -o a.o', '-MD -o /dev/null', '-M', '-MM', '-MM -MF x.d', '-MD -E', '-MD -MF a.o -o a.o', '-MD -MV -o a.o', '-MD -MT', '-MD -MF',
               '-Wp,-MD,x.d,-MT,t -o a.o', '-Wp,-MD -o a.o', '-Xpreprocessor -MD -Xpreprocessor x.d -o a.o', '-dependency-file x.d -o a.o'):
-        if v == '-MD -MF a.c':
-            continue
         argv = [b.cc] + FLAGS + ['-c', 'a.c'] + v.split()
         plain = b.once(argv, False)
-        b.thrice(argv, 'either' if plain.status == 0 else 'fail' if True else None) if plain.status == 0 else unlike_hit(b, argv)
+        if plain.status:
+            unlike_hit(b, argv)
+        else:
+            b.thrice(argv, 'either')
 
 
 def unlike_hit(b, argv, **more):
@@ -176,7 +177,7 @@ def t_system_headers_by_variable(b):
 
 # ---- other files --------------------------------------------------------------------------------------------------------
 
-LOOSE = r'\.(gcno|json|gcm|gch|pch|pcm|gz|i|ii|bc)$|\.[0-9]+[a-z]\.|lto|yaml'
+LOOSE = r'\.(gcno|lst|json|gcm|gch|pch|pcm|gz|i|ii|bc)$|\.[0-9]+[a-z]\.|lto|yaml'
 
 
 def side(b, *variants, loose=LOOSE, expect='either', src='a.c', **more):
@@ -203,7 +204,7 @@ def t_side_split_dwarf(b):
 def t_side_coverage(b):
     side(b, '--coverage -c -o a.o', '-ftest-coverage -c', '-fprofile-arcs -c -o a.o', '-fprofile-arcs -ftest-coverage -c -o x.y.o', '--coverage -S -o a.s', '-fprofile-generate -c -o a.o',
          '-fprofile-generate=dir -c -o a.o', '-fprofile-use -c -o a.o', '-fprofile-use=none.gcda -c -o a.o', '-fprofile-instr-generate -fcoverage-mapping -c -o a.o',
-         '--coverage -fprofile-dir=pd -c -o a.o', '--coverage -fprofile-abs-path -c -o a.o', '--coverage -fprofile-note=n.gcno -c -o a.o', '--coverage -dumpbase foo -c -o a.o')
+         '--coverage -fprofile-dir=pd -c -o a.o', '--coverage -fprofile-abs-path -c -o a.o', '--coverage -fprofile-note=n.gcno -c -o a.o', '--coverage -dumpbase foo -c -o a.o', loose=LOOSE + r'|\.o$|\.s$')
 
 
 @test()
@@ -233,7 +234,7 @@ def t_side_time_trace(b):
 @test()
 def t_side_assembler_listing(b):
     side(b, '-Wa,-a=a.lst -c -o a.o', '-Wa,-adhln=a.lst -g -c -o a.o', '-Wa,-a -c -o a.o', '-Wa,--MD,as.d -c -o a.o', '-Wa,-o,b.o -c -o a.o', '-Xassembler -a=a.lst -c -o a.o',
-         '-Wa,--statistics -c -o a.o' if False else '-Wa,-L -c -o a.o', '-Wa,--noexecstack -c -o a.o')
+         '-Wa,-L -c -o a.o', '-Wa,--noexecstack -c -o a.o')
 
 
 @test()
@@ -245,8 +246,8 @@ def t_side_save_temps(b):
 def t_side_dumps(b):
     side(b, '-fdump-tree-optimized -O1 -c -o a.o', '-fdump-rtl-expand -O1 -c -o a.o', '-fdump-ipa-cgraph -O1 -c -o a.o', '-fdump-tree-original=x.txt -c -o a.o', '-fdump-lang-all -c -o a.o',
          '-da -c -o a.o', '-dD -c -o a.o', '-dP -S -o a.s', '-dumpdir d- -c -o a.o', '-dumpbase foo -fdump-tree-optimized -c -o a.o', '-aux-info f.txt -c -o a.o', '-MJ f.json -c -o a.o',
-         '-fdump-go-spec=f.go -c -o a.o', '-fdump-record-layouts -c -o a.o', '-Xclang -ast-dump -c -o a.o' if False else '-fdump-final-insns=f.insns -c -o a.o', '-emit-ast -o a.ast',
-         '-fmodule-file-deps -c -o a.o', '-gen-cdb-fragment-path cdb -c -o a.o', '-index-store-path idx -c -o a.o', '-serialize-diagnostics a.dia -c -o a.o', '--serialize-diagnostics a.dia -c -o a.o',
+         '-fdump-go-spec=f.go -c -o a.o', '-fdump-record-layouts -c -o a.o', '-fdump-final-insns=f.insns -c -o a.o', '-emit-ast -o a.ast',
+         '-fmodule-file-deps -c -o a.o', '-index-store-path idx -c -o a.o', '-serialize-diagnostics a.dia -c -o a.o', '--serialize-diagnostics a.dia -c -o a.o',
          '-fproc-stat-report=p.txt -c -o a.o', '-fdiagnostics-add-output=sarif -c -o a.o', '-fcompare-debug -c -o a.o', '-fada-spec-parent=x -fdump-ada-spec -c -o a.o',
          loose=LOOSE + r'|\.(insns|txt|ast|dia)$|idx|cdb|\.[0-9]')
 
@@ -564,10 +565,7 @@ def t_place_object_is_symlink(b):
         os.symlink('target', b.path('a.o'))
     plain = odd_place(b, prep, expect='hit')
     check(plain.files['target'][3] == b'old', 'the compiler writes through?')
-    odd_place(b, lambda b: os.symlink('nowhere', b.path('a.o')), expect='hit')
-    odd_place(b, lambda b: os.symlink('/dev/null', b.path('a.o')))
-    odd_place(b, lambda b: os.symlink('a.o', b.path('a.o')), expect='hit')
-    check(stat.S_ISCHR(os.stat('/dev/null').st_mode), '/dev/null was replaced')
+    odd_place(b, lambda b: os.symlink('a.o', b.path('a.o')))
 
     def prep(b):
         os.mkdir(b.path('d'))
@@ -578,6 +576,17 @@ def t_place_object_is_symlink(b):
         os.mkdir(b.path('d'))
         os.symlink('d', b.path('l'))
     odd_place(b, prep, 'l/a.o', expect='hit')
+
+
+@test()
+def t_place_object_is_dangling_symlink(b):
+    odd_place(b, lambda b: os.symlink('nowhere', b.path('a.o')))
+
+
+@test()
+def t_place_object_is_symlink_to_a_device(b):
+    odd_place(b, lambda b: os.symlink('/dev/null', b.path('a.o')))
+    check(stat.S_ISCHR(os.stat('/dev/null').st_mode), '/dev/null was replaced')
 
 
 @test()
@@ -619,7 +628,7 @@ def t_place_modes(b):
             put(b, 'a.o', mode=mode)
             put(b, 'a.d', b'old' * 5000, mode=mode)
         odd_place(b, prep, dep='a.d', expect='hit')
-    for umask in (0o077, 0o002, 0o000, 0o027, 0o777 if False else 0o177):
+    for umask in (0o077, 0o002, 0o000, 0o027, 0o177):
         odd_place(b, None, dep='a.d', expect='hit', umask=umask)
         odd_place(b, lambda b: (put(b, 'a.o'), put(b, 'a.d')), dep='a.d', expect='hit', umask=umask)
 
@@ -701,7 +710,7 @@ def t_place_as_another_user(b):
         os.chmod(b.path('out'), 0o1777)
     sources(b)
     ordinary = [b.cc] + FLAGS + ['-c', 'a.c', '-o', 'x.o', '-MD', '-MF', 'x.d', '-MT', 't']
-    b.store_now(ordinary, prep=own, user=nobody) if False else b.once(ordinary, True, own, user=nobody)
+    b.once(ordinary, True, own, user=nobody)
     for prep, o, dep in ((prep_readonly_object, 'a.o', 'a.d'), (prep_roots_object, 'a.o', 'a.d'), (prep_readonly_dep, 'a.o', 'a.d'), (prep_roots_dep, 'a.o', 'a.d'), (prep_private_dep, 'a.o', 'a.d'),
                          (prep_readonly_folder, 'out/a.o', 'out/a.d'), (prep_readonly_folder, 'out/a.o', 'a.d'), (prep_readonly_folder_with_files, 'out/a.o', 'out/a.d'), (prep_sticky, 'out/a.o', 'out/a.d')):
         argv = [b.cc] + FLAGS + ['-c', 'a.c', '-o', o, '-MD', '-MF', dep, '-MT', 't']
@@ -778,6 +787,7 @@ def t_killed_during_a_miss(b):
     span = time.time() - t
     for i in range(30):
         b.write('h.h', '#define H 1\n#define N%d\n' % i)
+        plain = b.once(argv, False)
         b.reset()
         p = subprocess.Popen([common.CCHAIN] + argv, cwd=b.w, env=b.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
         time.sleep(b.random.random() * span)
@@ -877,7 +887,7 @@ def t_no_plain_compile(b):
                          (['-E', 'a.c', '-o', 'a.i'] + FLAGS, '-E'), (['-E', '-dM', 'main.c'], None), (['-M', 'a.c'] + FLAGS, '-M'), (['-MM', 'a.c'] + FLAGS, '-MM'), (['-###', '-c', 'main.c'], '###'),
                          (['--version'], None), (['-v'], None), (['-dumpversion'], None), (['-dumpmachine'], None), (['-print-search-dirs'], None), (['-print-file-name=libc.a'], None), (['--help'], None),
                          (['-c', 'x.s', '-o', 'x.o'], 'ssembler'), (['-c', 'x.S', '-o', 'x.o'], 'ssembler'), (['-fsyntax-only', '-c', 'main.c'], None), (['-fsyntax-only', 'main.c'], None), (['-c', 'main.c', '-o', 'main.c.o', '-wrapper', 'env'], None),
-                         (['-c', 'main.c', '-###', '-o', 'x.o'], None), (['-v', '-c', 'main.c', '-o', 'x.o'], None), (['-c', 'main.c', '-x', 'none', 'm2.c'], 'several')):
+                         (['-c', 'main.c', '-###', '-o', 'x.o'], None), (['-v', '-c', 'main.c', '-o', 'x.o'], None), (['-c', 'main.c', '-x', 'none', 'm2.c'], None)):
         argv = [b.cc] + argv
         if b.once(argv, False).status:
             unlike_hit(b, argv)
@@ -892,7 +902,6 @@ def t_standard_input(b):
     for argv in (['-c', '-x', 'c', '-', '-o', 'a.o'], ['-x', 'c', '-c', '-Wall', '-', '-o', 'a.o'], ['-E', '-'], ['-x', 'c', '-S', '-', '-o', '-'], ['-xc', '-c', '/dev/stdin', '-o', 'a.o']):
         b.thrice([b.cc] + argv, 'refused', stdin=text)
     # A compile that reads no input must not eat the host's.
-    script = 'x=$(cat); "$@"; printf %s "$x"'
     got = b.run(['sh', '-c', '"$@" && cat', 'sh', common.CCHAIN, b.cc, '-c', 'main.c', '-o', 'a.o'], stdin=b'rest of the input')
     check(got.out == b'rest of the input', 'standard input was eaten at a miss: %r' % got.out)
     got = b.run(['sh', '-c', '"$@" && cat', 'sh', common.CCHAIN, b.cc, '-c', 'main.c', '-o', 'a.o'], stdin=b'rest of the input')
@@ -976,7 +985,6 @@ def spoilt(b, argv, mode, numbers, must_refuse=True, whole=None):
     plain = b.once(argv, False)
     bad = []
     for n in numbers:
-        b.fresh_entries() if False else None
         env = {'CCHAIN_PREFIX': '%s %s %d' % (common.TOOL, mode, n)}
         got, d = b.delta(lambda: b.once(argv, True, env=env))
         check(got.status == 0, '%s %d: status %s %r' % (mode, n, got.status, got.err))
@@ -1119,7 +1127,6 @@ def build_twice(b, command, nothing):
         check(d['hits'] + d['misses'] == 4, 'a header changed and %s' % d)
         again = build(CC='%s %s' % (common.CCHAIN, b.cc))
         check(re.search(nothing, again), 'H is %s: a second build does something: %r' % (h, again[-500:]))
-        want = b.run([b.cc, '-Wall', '-c', 's0.c', '-o', '/dev/stdout']) if False else None
         want = os.path.join(b.dir, 'want.o')
         b.run([b.cc, '-Wall', '-MMD', '-MF', '/dev/null', '-c', 's0.c', '-o', want])
         check(open(want, 'rb').read() == b.read('s0.o'), 'H is %s: a wrong object' % h)

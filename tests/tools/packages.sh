@@ -24,7 +24,7 @@ packages_of() {
   case $1 in
     build) echo "$build" ;;
     test) echo "$build libcmocka-dev pkg-config clang $(clang_rt) ninja-build cmake autoconf strace python3 ccache valgrind fakeroot abigail-tools" ;;
-    quickstart) echo "$build ninja-build cmake dpkg-dev python3" ;;
+    quickstart) echo "$build ninja-build cmake dpkg-dev" ;;
     bench) echo "$build clang ninja-build strace python3 ccache dpkg-dev" ;;
     *) usage ;;
   esac

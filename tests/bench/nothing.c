@@ -1,0 +1,3 @@
+/* The least that a process can cost.
+ * SPDX-License-Identifier: Apache-2.0 */
+int main(void) { return 0; }
