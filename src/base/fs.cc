@@ -174,10 +174,18 @@ int publish_file(const std::string& path, std::string_view data, const PublishOp
   return e;
 }
 
+namespace {
+// A folder of a team hands its group down by the set-group-id bit, which a plain chmod would clear.
+void set_dir_mode(const std::string& path, unsigned mode) {
+  struct stat st;
+  if (stat(path.c_str(), &st) == 0) chmod(path.c_str(), mode | (st.st_mode & S_ISGID));
+}
+}  // namespace
+
 int make_dirs(const std::string& path, unsigned mode, int umask_override) {
   if (path.empty()) return 0;
   if (mkdir(path.c_str(), mode) == 0) {
-    if (umask_override >= 0) chmod(path.c_str(), mode & ~static_cast<unsigned>(umask_override));
+    if (umask_override >= 0) set_dir_mode(path, mode & ~static_cast<unsigned>(umask_override));
     return 0;
   }
   if (errno == EEXIST) {
@@ -190,7 +198,7 @@ int make_dirs(const std::string& path, unsigned mode, int umask_override) {
   if (parent.empty() || parent == path) return ENOENT;
   if (int e = make_dirs(parent, mode, umask_override)) return e;
   if (mkdir(path.c_str(), mode) == 0) {
-    if (umask_override >= 0) chmod(path.c_str(), mode & ~static_cast<unsigned>(umask_override));
+    if (umask_override >= 0) set_dir_mode(path, mode & ~static_cast<unsigned>(umask_override));
     return 0;
   }
   return errno == EEXIST ? 0 : errno;

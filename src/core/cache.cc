@@ -641,6 +641,7 @@ bool Cache::collect_outputs(Invocation* inv, const cc_result& r, Entry* e, std::
     return false;
   };
   hold->reserve(inv->declared.size());
+  uint64_t total = 0;
   for (size_t i = 0; i < inv->declared.size(); i++) {
     const CommandOutput& d = inv->declared[i];
     EntryOutput out;
@@ -649,7 +650,7 @@ bool Cache::collect_outputs(Invocation* inv, const cc_result& r, Entry* e, std::
     for (uint64_t k = 0; k < r.output_count; k++)
       if (r.outputs[k].role && d.role == r.outputs[k].role && (r.outputs[k].data || r.outputs[k].flags & CC_OUTPUT_EMPTY)) given = &r.outputs[k];
     if (given) {
-      out.data = std::string_view(reinterpret_cast<const char*>(given->data), given->size);
+      if (given->data) out.data = std::string_view(reinterpret_cast<const char*>(given->data), given->size);
       out.mode = given->mode & 0111;
     } else {
       std::string path = path_join(inv->cwd, d.path), data;
@@ -665,6 +666,8 @@ bool Cache::collect_outputs(Invocation* inv, const cc_result& r, Entry* e, std::
       out.data = hold->back();
     }
     if (!inv->from_key && is_cut(d.role, out.data)) return refuse("the output " + d.path + " is empty or cut off");
+    if (out.data.size() > config_.max_entry_size - total) return refuse("its outputs are larger than max_entry_size");
+    total += out.data.size();
     e->outputs.push_back(out);
   }
   return true;
@@ -718,7 +721,7 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
   if (!collect_outputs(inv, r, &e, &hold)) refuse(inv->uncacheable);
   auto put = [&](const Digest& key) {
     int err = chain_.put_entry(tenant, streams ? class_key(key, inv->stream_class) : key, e, metadata(*inv, r), config_.recache);
-    if (err) {
+    if (err && err != EBUSY) {  // EBUSY: no room could be made without waiting
       std::lock_guard<std::mutex> lock(reasons_mutex_);
       reasons_[std::string("trouble:an entry could not be stored: ") + strerror(err)]++;
     }

@@ -87,7 +87,7 @@ static void bytes_given(void **state) {
   cc_invocation *inv = from_key(cache, "l", "k", 1, outputs, 2);
   miss(cache, inv);
   write_text(in_folder("a"), "from the file");
-  const cc_output given[] = {{"b", "ignored", NULL, 0, CC_OUTPUT_EMPTY, 0111}, {"a", "ignored", (const uint8_t *)"given", 5, 0, 0}};
+  const cc_output given[] = {{"b", "ignored", NULL, 5, CC_OUTPUT_EMPTY, 0111}, {"a", "ignored", (const uint8_t *)"given", 5, 0, 0}};
   cc_result r = {sizeof r};
   r.outputs = given;
   r.output_count = 2;

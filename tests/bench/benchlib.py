@@ -11,8 +11,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 B = os.path.abspath(os.environ.get('B') or os.path.join(TOP, 'build'))
 OUT = os.path.join(B, 'bench')
+LIBRARY = os.path.abspath(os.environ.get('LIBCCHAIN') or os.path.join(B, 'libcchain.so.0'))
 CORPUS = os.path.join(B, 'corpus')
-CCHAIN = os.path.join(B, 'cchain')
+CCHAIN = os.path.abspath(os.environ.get('CCHAIN') or os.path.join(B, 'cchain'))
 PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 
@@ -44,7 +45,7 @@ def quiet(argv, **kw):
 
 
 def compile_c(source, out, *more):
-    quiet(['gcc', '-std=gnu11', '-O2', '-Wall', '-o', out, os.path.join(HERE, source), *more])
+    quiet(['gcc', '-std=gnu11', '-D_GNU_SOURCE', '-O2', '-Wall', '-o', out, os.path.join(HERE, source), *more])
     return out
 
 
