@@ -86,4 +86,4 @@ help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | while IFS=$$'\t' read -r t d; do printf '  %-14s %s\n' "$$t" "$$d"; done
 
 .PHONY: all clean help install
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(LIB_OBJS:.o=.d) $(CLI_OBJS:.o=.d) $(wildcard $(B)/tests/unit/*.d $(B)/tests/abi/*.d $(B)/tests/fuzz/*.d $(B)/tests/bench/*.d)

@@ -256,6 +256,7 @@ void Cache::task(Invocation* inv, cc_task* out) {
   if (inv->stream_class.find(" colour") != std::string::npos && (inv->flags & CC_INV_TERMINAL) && !c.color_given)
     extra.push_back(c.family == Family::kClang ? "-fcolor-diagnostics" : "-fdiagnostics-color=always");
   inv->remove_temporaries();
+  inv->temporaries_pid = pid_;
   auto temporary = [&](const char* suffix) {
     std::string dir = usable_state_dir_.empty() ? "" : usable_state_dir_ + "/tmp";
     if (dir.empty() || dir.find_first_of(", \t\n\"'\\$") != std::string::npos || make_dirs(dir, 0700) != 0) return std::string();

@@ -53,7 +53,7 @@ Invocation::~Invocation() { remove_temporaries(); }
 
 void Invocation::remove_temporaries() {
   for (std::string* f : {&deps_file, &asm_deps_file}) {
-    if (!f->empty()) unlink(f->c_str());
+    if (!f->empty() && getpid() == temporaries_pid) unlink(f->c_str());
     f->clear();
   }
 }

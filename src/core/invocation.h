@@ -67,6 +67,7 @@ struct Invocation {
   std::vector<const char*> task_argv_c, task_env_c;
   std::string task_cwd;
   std::string deps_file, asm_deps_file;  // temporary, made by the compile task
+  int temporaries_pid = 0;               // whose they are: not a forked child's
   std::vector<cc_output> outputs_c;
 
   ~Invocation();

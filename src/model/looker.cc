@@ -202,17 +202,24 @@ int Looker::digest(Node* n, uint64_t epoch, Digest* out) {
 }
 
 bool Looker::may_have_locked(Node* dir, std::string_view name) {
+  // A few names are cheaper looked up than a directory read.
+  constexpr uint32_t kFewNames = 8;
   const FileId& id = dir->look_.id;
-  if (dir->look_.error || !id.is_dir() || id.newest_ns() > dir->looked_ns_ - kBusyNs || name.empty() || name == "." || name == "..") return true;
-  if (!dir->has_names_ || !(dir->names_id_ == id)) {
-    dir->names_.clear();
-    Digest key = identity_key(boot_, id);
+  if (dir->look_.error || !id.is_dir() || name.empty() || name == "." || name == "..") return true;
+  if (!dir->has_names_ || !(dir->names_id_ == id) || !(dir->names_safe_ || dir->names_epoch_ == dir->epoch_)) {
+    // Only what will be good for a while is kept on disk: a folder that objects are written to would fill it.
+    bool kept = id.newest_ns() < dir->looked_ns_ - kBusyNs && trusted(id, dir->path);
+    Digest key;
     std::string bytes;
-    bool kept = trusted(id, dir->path);
+    dir->has_names_ = false;
+    dir->names_.clear();
+    if (kept) key = identity_key(boot_, id);
     if (kept && names_.get(key, &bytes)) {
       dir->names_.resize(bytes.size() / 4);
       memcpy(dir->names_.data(), bytes.data(), dir->names_.size() * 4);
     } else {
+      if (dir->asked_epoch_ != dir->epoch_) dir->asked_epoch_ = dir->epoch_, dir->asked_ = 0;
+      if (!kept && dir->asked_++ < kFewNames) return true;
       std::vector<std::string> names;
       FileId after;
       if (list_dir(dir->path, &names) != 0 || stat_file(dir->path.c_str(), &after) != 0 || !(after == id)) return true;
@@ -221,6 +228,8 @@ bool Looker::may_have_locked(Node* dir, std::string_view name) {
       if (kept) names_.put(key, std::string_view(reinterpret_cast<const char*>(dir->names_.data()), dir->names_.size() * 4));
     }
     dir->has_names_ = true;
+    dir->names_safe_ = id.newest_ns() < dir->looked_ns_ - kSafeNs;
+    dir->names_epoch_ = dir->epoch_;
     dir->names_id_ = id;
   }
   return std::binary_search(dir->names_.begin(), dir->names_.end(), static_cast<uint32_t>(xxh64(name)));

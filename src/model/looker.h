@@ -57,9 +57,11 @@ class Looker {
     std::shared_ptr<const ScanResult> scan_;
     Digest scan_digest_;
     BlobLog::At scan_at_;  // where its scan lies, as the table of digests says
-    // Directories that have not changed for a while: sorted hashes of their names while the identity is names_id_.
-    bool has_names_ = false;
+    // Directories: sorted hashes of their names while the identity is names_id_.
+    bool has_names_ = false, names_safe_ = false;
     FileId names_id_;
+    uint64_t names_epoch_ = 0, asked_epoch_ = 0;
+    uint32_t asked_ = 0;  // names looked up one by one in asked_epoch_
     std::vector<uint32_t> names_;
   };
 

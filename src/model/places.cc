@@ -130,7 +130,8 @@ Evaluation evaluate(Looker& looker, Table& memo, const Digest& base, std::string
   const size_t nd = set.dirs.size(), nf = set.files.size();
   std::vector<Looker::Node*> dirs(nd), files(nf);
   std::vector<std::string_view> dir_paths(nd);
-  std::vector<uint8_t> dir_busy(nd);
+  std::vector<uint8_t> dir_state(nd);
+  std::vector<uint64_t> busy_ids;
   std::vector<std::string> joined;
   joined.reserve(nd);
   std::vector<uint64_t> ids;
@@ -143,7 +144,9 @@ Evaluation evaluate(Looker& looker, Table& memo, const Digest& base, std::string
     if (!looker.trusted(id, path)) memoizable = false;
   };
   int64_t now = now_ns();
-  // The absent names of busy directories are looked up one by one and their identity stays out of the memo's key.
+  // What the memo is asked with: first the identities of all directories that are at least 2 s old; then without those that are busy, whose absent
+  // names are looked up instead. A directory younger than that is in neither.
+  enum : uint8_t { kQuiet, kBusy, kHot };
   for (size_t i = 0; i < nd; i++) {
     std::string_view p = set.dirs[i];
     if (p.empty() || p[0] != '/') {
@@ -162,13 +165,15 @@ Evaluation evaluate(Looker& looker, Table& memo, const Digest& base, std::string
       ids.insert(ids.end(), {~0ull, 0});
       continue;
     }
-    if (l.id.newest_ns() > now - kBusyNs) {
-      dir_busy[i] = 1;
-      ids.insert(ids.end(), {~0ull, 1});
+    dir_state[i] = l.id.newest_ns() > at - kSafeNs ? kHot : l.id.newest_ns() > now - kBusyNs ? kBusy : kQuiet;
+    if (dir_state[i] != kQuiet) ids.insert(ids.end(), {~0ull, 1});
+    if (dir_state[i] == kHot) {
+      busy_ids.push_back(i);
       continue;
     }
     trust(l.id, dirs[i]->path);
-    ids.insert(ids.end(), {l.id.dev, l.id.ino, static_cast<uint64_t>(l.id.mtime_ns), static_cast<uint64_t>(l.id.ctime_ns), l.id.mount});
+    std::vector<uint64_t>& to = dir_state[i] == kBusy ? busy_ids : ids;
+    to.insert(to.end(), {i, l.id.dev, l.id.ino, static_cast<uint64_t>(l.id.mtime_ns), static_cast<uint64_t>(l.id.ctime_ns), l.id.mount});
   }
   for (size_t i = 0; i < nf; i++) {
     const PlaceSet::File& f = set.files[i];
@@ -199,11 +204,11 @@ Evaluation evaluate(Looker& looker, Table& memo, const Digest& base, std::string
     ids.insert(ids.end(), {l.id.dev, l.id.ino, l.id.size, static_cast<uint64_t>(l.id.mtime_ns), static_cast<uint64_t>(l.id.ctime_ns), l.id.mount});
   }
 
-  auto check_names = [&](bool busy_ones) {
+  auto check_names = [&](uint8_t state) {
     const bool gch = set.flags & PlaceSet::kGch;
     std::string with_gch;
     auto check = [&](size_t d, std::string_view name, bool itself) {
-      if (dir_busy[d] != busy_ones) return true;
+      if (dir_state[d] != state) return true;
       bool ok = !itself || looker.absent(dirs[d], name, epoch);
       if (ok && gch) {
         with_gch.assign(name);
@@ -221,32 +226,41 @@ Evaluation evaluate(Looker& looker, Table& memo, const Digest& base, std::string
         if (!f.plain && !check(f.dir, f.name, false)) return false;
     return true;
   };
-  bool any_busy = memchr(dir_busy.data(), 1, dir_busy.size()) != nullptr;
-  if (any_busy && !check_names(true)) return ev;
-
-  Digest memo_key;
-  Table::Value v;
-  if (memoizable) {
-    Xxh128 ids_hash = xxh128(ids.data(), ids.size() * sizeof ids[0]);
+  auto any = [&](uint8_t state) { return memchr(dir_state.data(), state, dir_state.size()) != nullptr; };
+  auto memo_key = [&](bool with_busy) {
+    Xxh128 hashes[2] = {xxh128(ids.data(), ids.size() * sizeof ids[0]), {}};
+    if (with_busy) hashes[1] = xxh128(busy_ids.data(), busy_ids.size() * sizeof busy_ids[0]);
     Sha256 h;
-    h.update("memo 1\0", 7);
+    h.update(with_busy ? "memo 2b" : "memo 2q", 7);
     h.update(looker.boot().b.data(), 32);
     h.update(base.b.data(), 32);
     h.update(set_digest.b.data(), 32);
-    h.update(&ids_hash, sizeof ids_hash);
+    h.update(hashes, sizeof hashes);
     h.update(cwd);
-    memo_key = h.finish();
-  }
+    return h.finish();
+  };
+  Table::Value v;
   if (used) {
     used->insert(used->end(), dirs.begin(), dirs.end());
     used->insert(used->end(), files.begin(), files.end());
   }
-  if (memoizable && memo.get(memo_key, &v)) {
+  if (any(kHot) && !check_names(kHot)) return ev;
+  const bool two = any(kBusy);
+  auto known = [&](bool with_busy) {
+    if (!memoizable || !memo.get(memo_key(with_busy), &v)) return false;
     memcpy(ev.key.b.data(), v.data(), 32);
     ev.matched = true;
-    return ev;
+    return true;
+  };
+  if (known(two)) return ev;
+  if (two) {
+    if (!check_names(kBusy)) return ev;
+    if (known(false)) {
+      memo.put(memo_key(true), v);
+      return ev;
+    }
   }
-  if (!check_names(false)) return ev;
+  if (!check_names(kQuiet)) return ev;
   std::string digests;
   digests.reserve(33 * nf);
   for (size_t i = 0; i < nf; i++) {
@@ -274,7 +288,8 @@ Evaluation evaluate(Looker& looker, Table& memo, const Digest& base, std::string
   if (memoizable) {
     v.fill(0);
     memcpy(v.data(), ev.key.b.data(), 32);
-    memo.put(memo_key, v);
+    memo.put(memo_key(false), v);
+    if (two) memo.put(memo_key(true), v);
   }
   return ev;
 }

@@ -177,7 +177,7 @@ def t_system_headers_by_variable(b):
 
 # ---- other files --------------------------------------------------------------------------------------------------------
 
-LOOSE = r'\.(gcno|lst|json|gcm|gch|pch|pcm|gz|i|ii|bc)$|\.[0-9]+[a-z]\.|lto|yaml'
+LOOSE = r'^as\.d$|\.(gcno|lst|json|gcm|gch|pch|pcm|gz|i|ii|bc)$|\.[0-9]+[a-z]\.|lto|yaml'
 
 
 def side(b, *variants, loose=LOOSE, expect='either', src='a.c', **more):
@@ -565,8 +565,6 @@ def t_place_object_is_symlink(b):
         os.symlink('target', b.path('a.o'))
     plain = odd_place(b, prep, expect='hit')
     check(plain.files['target'][3] == b'old', 'the compiler writes through?')
-    odd_place(b, lambda b: os.symlink('a.o', b.path('a.o')))
-
     def prep(b):
         os.mkdir(b.path('d'))
         os.symlink('d', b.path('a.o'))
@@ -581,6 +579,11 @@ def t_place_object_is_symlink(b):
 @test()
 def t_place_object_is_dangling_symlink(b):
     odd_place(b, lambda b: os.symlink('nowhere', b.path('a.o')))
+
+
+@test()
+def t_place_object_is_symlink_to_itself(b):
+    odd_place(b, lambda b: os.symlink('a.o', b.path('a.o')))
 
 
 @test()
@@ -981,7 +984,7 @@ def t_compiler_killed_by_a_signal(b):
     b.same(plain, b.hit_now(argv), 'by a wrapper')
 
 
-def spoilt(b, argv, mode, numbers, must_refuse=True, whole=None):
+def spoilt(b, argv, mode, numbers):
     plain = b.once(argv, False)
     bad = []
     for n in numbers:
@@ -1065,7 +1068,8 @@ def t_limits(b):
                 got = b.once(argv, True, limits={what: n})
                 where = 'limit %d of %d, round %d' % (what, n, turn + 1)
                 check(got.status == plain.status, '%s: status %s, not %s: %r' % (where, got.status, plain.status, got.err[-200:]))
-                check(b.norm(got.err) == b.norm(plain.err), '%s: stderr %r, not %r' % (where, got.err[-300:], plain.err[-300:]))
+                # Of a signal clang prints addresses.
+                check(what == resource.RLIMIT_FSIZE or b.norm(got.err) == b.norm(plain.err), '%s: stderr %r, not %r' % (where, got.err[-300:], plain.err[-300:]))
                 d = difference(plain.files, got.files, loose='a.o' if plain.status else None)
                 check(not d, '%s: %s' % (where, d))
             for f in os.listdir(b.tmp):

@@ -1,0 +1,2588 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Inputs that are easy to forget: each row of that table does the thing with real compilers, through `cchain`.
+
+  inputs.py [--list] [--keep] [NAME…]
+
+A test compiles (a miss that is stored), compiles again (a hit, or the test proves nothing), makes the change and compiles: that must
+equal what the plain compiler gives now, in its object, dependency file, both streams and exit status.
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from harness import MODES, RIPE, Box, Suite, check, skip  # noqa: E402
+
+suite = Suite(__doc__)
+test = suite.test
+GCC, CLANG = ('gcc',), ('clang',)
+SRC = '#include "h.h"\nint f(void) { return H; }\n'
+C = ('-c', 'a.c', '-o', 'a.o')
+CD = ('-MD', '-MF', 'a.d') + C
+
+
+def header(n):
+    return '#define H %d\n' % n
+
+
+# ---- names that were absent
+
+def shadow(b, args, late, setup=(), text=header(22), source=SRC, reason=r'appeared|absent', yields=True):
+    b.write('a.c', source)
+    for name, t in setup:
+        b.write(name, t)
+    yield
+    b.proven(*args)
+    b.write(late, text)
+    b.fresh(*args, reason=reason if b.direct else None)
+    yield
+    b.fresh_or_hit(*args)
+    b.remove(late)
+    b.hit(*args)  # as it was: found again
+
+
+def fresh_or_hit(self, *argv, **kw):
+    return self.same(*argv, **kw)
+
+
+Box.fresh_or_hit = fresh_or_hit
+
+
+@test(modes=MODES)
+def header_shadowed_in_earlier_I(b):
+    os.makedirs(b.path('one'))
+    yield from shadow(b, (b.cc, '-Ione', '-Itwo', *CD), 'one/h.h', [('two/h.h', header(11))])
+
+
+@test()
+def header_shadowed_without_dependency_option(b):
+    os.makedirs(b.path('one'))
+    yield from shadow(b, (b.cc, '-Ione', '-Itwo', *C), 'one/h.h', [('two/h.h', header(11))])
+
+
+@test()
+def header_shadowed_under_MMD(b):
+    os.makedirs(b.path('one'))
+    yield from shadow(b, (b.cc, '-MMD', '-Ione', '-isystem', 'two', *C), 'one/h.h', [('two/h.h', header(11))])
+
+
+@test()
+def header_shadowed_in_cxx(b):
+    os.makedirs(b.path('one'))
+    b.write('a.cc', SRC)
+    yield from shadow(b, (b.cxx, '-Ione', '-Itwo', '-c', 'a.cc', '-o', 'a.o'), 'one/h.h', [('two/h.h', header(11))])
+
+
+@test()
+def header_shadowed_beside_source(b):
+    yield from shadow(b, (b.cc, '-Itwo', *C), 'h.h', [('two/h.h', header(11))])
+
+
+@test()
+def header_shadowed_by_new_subdirectory(b):
+    os.makedirs(b.path('one'))
+    yield from shadow(b, (b.cc, '-Ione', '-Itwo', *C), 'one/sub/deep/h.h', [('two/sub/deep/h.h', header(11))],
+                      source=SRC.replace('h.h', 'sub/deep/h.h'))
+
+
+@test()
+def header_shadowed_beside_another_header(b):
+    yield from shadow(b, (b.cc, '-Itwo', '-Ithree', *C), 'two/g.h', [('two/h.h', '#include "g.h"\n'), ('three/g.h', header(11))])
+
+
+@test()
+def header_of_the_system_shadowed(b):
+    os.makedirs(b.path('one'))
+    yield from shadow(b, (b.cc, '-isystem', 'one', *C), 'one/limits.h', text='#define INT_MAX 22\n',
+                      source='#include <limits.h>\nint f(void) { return INT_MAX; }\n')
+
+
+@test()
+def header_shadowed_for_include_next(b):
+    os.makedirs(b.path('two'))
+    yield from shadow(b, (b.cc, '-Ione', '-Itwo', '-Ithree', *C), 'two/h.h', [('one/h.h', '#include_next <h.h>\n'), ('three/h.h', header(11))],
+                      source=SRC.replace('"h.h"', '<h.h>'))
+
+
+@test()
+def header_shadowed_for_forced_include(b):
+    yield from shadow(b, (b.cc, '-include', 'h.h', '-Itwo', *C), 'h.h', [('two/h.h', header(11))], source='int f(void) { return H; }\n')
+
+
+@test(modes=MODES)
+def I_directory_appears(b):
+    yield from shadow(b, (b.cc, '-Ione', '-Itwo', *CD), 'one/h.h', [('two/h.h', header(11))], reason=r'appeared|absent|probed|compiler|one')
+
+
+@test()
+def I_directory_that_is_a_file_becomes_one(b):
+    b.write('a.c', SRC)
+    b.write('one', 'no directory\n')
+    b.write('two/h.h', header(11))
+    args = (b.cc, '-Ione', '-Itwo', *C)
+    yield
+    b.proven(*args)
+    b.remove('one')
+    b.write('one/h.h', header(22))
+    b.fresh(*args)
+
+
+HAS = '#if %s\n#include <opt.h>\nint f(void) { return OPT; }\n#else\nint f(void) { return 1; }\n#endif\n'
+
+
+def has(b, expr, prefix='', before=(), refusal=None, args=None, late='inc/opt.h'):
+    """Absent, present, deleted again. With `refusal` a refusal by that reason is as good."""
+    b.write('a.c', prefix + HAS % expr)
+    os.makedirs(b.path('inc'), exist_ok=True)
+    args = args or (b.cc, '-Iinc', *C)
+    yield
+    for there in (False, True, False):
+        if there:
+            b.write(late, '#define OPT 5\n')
+        elif os.path.exists(b.path(late)):
+            b.remove(late)
+        v = b.same(*args)
+        if v.uncacheable and refusal:
+            check(any(re.search(refusal, r) for r in v.reasons), 'the reason should name /%s/: %s' % (refusal, v))
+            continue
+        yield
+        v = b.same(*args)
+        v = b.same(*args)
+        check(v.hit, 'no hit: %s' % v)
+
+
+@test(modes=MODES)
+def has_include_absent_present_deleted(b):
+    yield from has(b, '__has_include(<opt.h>)')
+
+
+@test()
+def has_include_quoted(b):
+    yield from has(b, '__has_include ( "opt.h" ) && 1')
+
+
+@test()
+def has_include_defined_by_the_command(b):
+    yield from has(b, 'HI(<opt.h>)', args=(b.cc, '-Iinc', '-DHI(x)=__has_include(x)', *C), refusal='has_include|HI')
+
+
+@test()
+def has_include_alias_by_the_command(b):
+    yield from has(b, 'HI(<opt.h>)', args=(b.cc, '-Iinc', '-DHI=__has_include', *C), refusal='has_include|HI')
+
+
+@test()
+def has_include_operand_by_the_command(b):
+    yield from has(b, '__has_include(NAME)', args=(b.cc, '-Iinc', '-DNAME=<opt.h>', *C), refusal='has_include')
+
+
+@test()
+def has_include_alias(b):
+    yield from has(b, 'HI(<opt.h>)', prefix='#define HI __has_include\n', refusal='has_include|HI')
+
+
+@test()
+def has_include_alias_with_parameter(b):
+    yield from has(b, 'HI(opt.h)', prefix='#define HI(x) __has_include(<x>)\n', refusal='has_include|HI')
+
+
+@test()
+def has_include_macro_operand(b):
+    yield from has(b, '__has_include(NAME)', prefix='#define NAME <opt.h>\n', refusal='has_include')
+
+
+@test()
+def has_include_spliced(b):
+    yield from has(b, '__has_inc\\\nlude(<opt.h>)')
+
+
+@test()
+def has_include_in_elif(b):
+    yield from has(b, '0\n#elif /* x */ defined __has_include && __has_include(<opt.h>)')
+
+
+@test()
+def has_include_next_test(b):
+    b.write('inc0/w.h', '#if __has_include_next(<w.h>)\n#define W 1\n#else\n#define W 0\n#endif\n')
+    b.write('a.c', '#include <w.h>\nint f(void) { return W; }\n')
+    os.makedirs(b.path('inc1'))
+    args = (b.cc, '-Iinc0', '-Iinc1', *C)
+    yield
+    b.proven(*args)
+    b.write('inc1/w.h', '')
+    b.fresh(*args)
+    yield
+    b.same(*args)
+    b.hit(*args)
+    b.remove('inc1/w.h')
+    b.same(*args)
+
+
+@test()
+def has_include_of_file_that_is_deleted(b):
+    """gcc's dependency file does not name it."""
+    b.write('inc/opt.h', '#error never read\n')
+    b.write('a.c', '#if __has_include(<opt.h>)\nint f(void) { return 1; }\n#else\nint f(void) { return 2; }\n#endif\n')
+    args = (b.cc, '-Iinc', *CD)
+    yield
+    b.proven(*args)
+    b.remove('inc/opt.h')
+    b.fresh(*args, reason='opt.h')
+
+
+@test()
+def existence_test_in_a_dead_branch_of_a_header(b):
+    b.write('inc/h.h', '#ifdef NO\n#if __has_include(<opt.h>)\n#endif\n#include "gone.h"\n#endif\n' + header(3))
+    b.write('a.c', SRC)
+    args = (b.cc, '-Iinc', *C)
+    yield
+    b.proven(*args)
+    b.write('inc/gone.h', '#error x\n')
+    b.same(*args)
+
+
+# ---- files that change
+
+@test(modes=MODES)
+def header_of_the_same_size_and_mtime(b):
+    b.write('a.c', SRC)
+    b.write('h.h', header(11))
+    args = (b.cc, *CD)
+    yield
+    b.proven(*args)
+    b.rewrite('h.h', header(22))
+    b.fresh(*args)
+    yield
+    b.same(*args)
+    b.hit(*args)
+    b.rewrite('h.h', header(33))  # ripe when it was remembered
+    b.fresh(*args)
+
+
+@test()
+def header_exchanged_with_the_same_size_and_mtime(b):
+    b.write('a.c', SRC)
+    when = (time.time_ns() - 10**13,) * 2
+    b.write('h.h', header(11), when)
+    args = (b.cc, *CD)
+    yield
+    b.proven(*args)
+    b.write('h.h', header(22), when)
+    b.fresh(*args)
+    b.write('h.h', header(33), when)  # at once: within the clock's grain
+    b.fresh(*args)
+    b.rewrite('h.h', header(44))
+    b.fresh(*args)
+
+
+@test()
+def header_changes_in_quick_succession(b):
+    """No file is older than 2 s: each look must read it."""
+    b.write('a.c', SRC)
+    args = (b.cc, *CD)
+    for i in range(10, 22):
+        b.write('h.h', header(i))
+        b.stored(*args)
+        b.hit(*args)
+    for i in range(30, 36):
+        b.rewrite('h.h', header(i))
+        b.fresh(*args)
+
+
+@test(modes=MODES)
+def source_of_the_same_size_and_mtime(b):
+    b.write('a.c', 'int f(void) { return 11; }\n')
+    args = (b.cc, *C)
+    yield
+    b.proven(*args)
+    b.rewrite('a.c', 'int f(void) { return 22; }\n')
+    b.fresh(*args)
+
+
+@test()
+def header_that_is_touched_only(b):
+    b.write('a.c', SRC)
+    b.write('h.h', header(11))
+    args = (b.cc, *CD)
+    yield
+    b.proven(*args)
+    os.utime(b.path('h.h'))
+    b.hit(*args)
+
+
+@test()
+def header_of_the_system_in_a_user_directory_under_MMD(b):
+    """-MMD does not list what `#pragma GCC system_header` makes a system header."""
+    b.write('a.c', '#include "h.h"\n#include <s.h>\nint f(void) { return H + S; }\n')
+    b.write('h.h', '#pragma GCC system_header\n' + header(11))
+    b.write('sys/s.h', '#include "t.h"\n')
+    b.write('sys/t.h', '#define S 1\n')
+    args = (b.cc, '-MMD', '-isystem', 'sys', *C)
+    yield
+    v = b.same(*args)
+    if not v.uncacheable:
+        b.hit(*args)
+    b.rewrite('h.h', header(22))
+    b.fresh(*args)
+    b.rewrite('sys/t.h', '#define S 2\n')
+    b.fresh(*args)
+
+
+MEDDLER = r'''
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+int main(int argc, char **argv) {
+  char *s;
+  if ((s = getenv("MEDDLE_BEFORE")) && system(s)) return 99;
+  pid_t p = fork();
+  if (!p) { execvp(argv[1], argv + 1); _exit(98); }
+  int status = 0;
+  waitpid(p, &status, 0);
+  if ((s = getenv("MEDDLE_AFTER")) && system(s)) return 97;
+  return WEXITSTATUS(status);
+}
+'''
+
+
+def meddled(b, args, before=None, after=None, what=''):
+    """A compile with these commands run right before it and right after it, between lookup and store."""
+    meddler = b.root + '/meddler'
+    if not os.path.exists(meddler):
+        b.program(meddler, MEDDLER)
+    env = {'CCHAIN_PREFIX': meddler}
+    if before:
+        env['MEDDLE_BEFORE'] = before
+    if after:
+        env['MEDDLE_AFTER'] = after
+    r, v = b.cached(*args, env=env)
+    check(r.status == 0, 'the compile fails: %r' % r.err)
+    check(not v.hit, 'a hit where there should be none')
+    check(not v.stored, 'WRONG STORE: %sits inputs changed meanwhile: %s' % (what and what + ': ', v))
+    check(any('chang' in x or 'vanish' in x or 'appear' in x or 'read' in x for x in v.reasons), 'the reason should name a change: %s' % v)
+    return v
+
+
+def during(b, args, before=None, after=None):
+    """Nothing must be stored by a meddled compile, in no mode; the compiles after it are right."""
+    yield
+    try:
+        meddled(b, args, before, after)
+    finally:
+        # Whatever the statistics said: what is delivered afterwards counts most.
+        b.same(*args, what='after the meddled compile')
+    b.same(*args)
+
+
+@test(modes=MODES)
+def header_changes_before_the_compiler_reads_it(b):
+    b.write('a.c', SRC)
+    b.write('h.h', header(11))
+    yield from during(b, (b.cc, *CD), "printf '#define H 22\\n' > h.h")
+
+
+@test(modes=MODES)
+def header_changes_after_the_compiler_has_read_it(b):
+    b.write('a.c', SRC)
+    b.write('h.h', header(11))
+    yield from during(b, (b.cc, *CD), None, "printf '#define H 22\\n' > h.h")
+
+
+@test(modes=MODES)
+def header_changes_for_the_compile_only(b):
+    """The file is as it was afterwards, its mtime too: only the ctime tells."""
+    b.write('a.c', SRC)
+    b.write('h.h', header(11))
+    yield from during(b, (b.cc, *CD), "cp -p h.h keep; printf '#define H 22\\n' > h.h", 'cat keep > h.h; touch -r keep h.h; rm keep')
+
+
+@test(modes=MODES)
+def header_is_another_file_for_the_compile_only(b):
+    b.write('a.c', SRC)
+    b.write('h.h', header(11))
+    yield from during(b, (b.cc, *CD), "mv h.h keep; printf '#define H 22\\n' > h.h", 'mv keep h.h')
+
+
+@test(modes=MODES)
+def source_changes_during_the_compile(b):
+    b.write('a.c', 'int f(void) { return 11; }\n')
+    yield from during(b, (b.cc, *C), "printf 'int f(void) { return 22; }\\n' > a.c")
+
+
+@test(modes=MODES)
+def source_changes_for_the_compile_only(b):
+    b.write('a.c', 'int f(void) { return 11; }\n')
+    yield from during(b, (b.cc, *C), "cp -p a.c keep; printf 'int f(void) { return 22; }\\n' > a.c", 'cat keep > a.c; touch -r keep a.c; rm keep')
+
+
+@test(modes=MODES)
+def header_appears_earlier_during_the_compile(b):
+    b.write('a.c', SRC)
+    b.write('two/h.h', header(11))
+    os.makedirs(b.path('one'))
+    yield from during(b, (b.cc, '-Ione', '-Itwo', *CD), "printf '#define H 22\\n' > one/h.h")
+
+
+@test(modes=MODES)
+def header_appears_earlier_for_the_compile_only(b):
+    b.write('a.c', SRC)
+    b.write('two/h.h', header(11))
+    os.makedirs(b.path('one'))
+    yield from during(b, (b.cc, '-Ione', '-Itwo', *CD), "printf '#define H 22\\n' > one/h.h", 'rm one/h.h')
+
+
+@test(modes=MODES)
+def tested_header_appears_for_the_compile_only(b):
+    b.write('a.c', '#if __has_include("opt.h")\nint f(void) { return 22; }\n#else\nint f(void) { return 11; }\n#endif\n')
+    yield from during(b, (b.cc, *C), 'touch opt.h', 'rm opt.h')
+
+
+@test(modes=MODES)
+def tested_header_is_absent_for_the_compile_only(b):
+    b.write('opt.h')
+    b.write('a.c', '#if __has_include("opt.h")\nint f(void) { return 22; }\n#else\nint f(void) { return 11; }\n#endif\n')
+    yield from during(b, (b.cc, *C), 'mv opt.h keep', 'mv keep opt.h')
+
+
+@test(modes=MODES)
+def directory_swapped_by_rename_during_the_compile(b):
+    b.write('a.c', SRC)
+    b.write('inc/h.h', header(11))
+    b.write('other/h.h', header(22))
+    yield from during(b, (b.cc, '-Iinc', *CD), 'mv inc keep; mv other inc', 'mv inc other; mv keep inc')
+
+
+@test(modes=MODES)
+def parent_directory_swapped_by_rename_during_the_compile(b):
+    b.write('a.c', SRC)
+    b.write('top/x/inc/h.h', header(11))
+    b.write('pot/x/inc/h.h', header(22))
+    yield from during(b, (b.cc, '-Itop/x/inc', *CD), 'mv top keep; mv pot top', 'mv top pot; mv keep top')
+
+
+@test(modes=MODES)
+def link_flipped_during_the_compile(b):
+    b.write('a.c', SRC)
+    b.write('v1/h.h', header(11))
+    b.write('v2/h.h', header(22))
+    b.link('current', 'v1')
+    yield from during(b, (b.cc, '-Icurrent', *C), 'ln -sfn v2 current', 'ln -sfn v1 current')
+
+
+@test(modes=MODES)
+def link_to_a_header_flipped_during_the_compile(b):
+    b.write('a.c', SRC)
+    b.write('h1.h', header(11))
+    b.write('h2.h', header(22))
+    b.link('h.h', 'h1.h')
+    yield from during(b, (b.cc, *C), 'ln -sf h2.h h.h', 'ln -sf h1.h h.h')
+
+
+@test(modes=MODES)
+def source_in_a_directory_swapped_during_the_compile(b):
+    b.write('s/a.c', 'int f(void) { return 11; }\n')
+    b.write('t/a.c', 'int f(void) { return 22; }\n')
+    yield from during(b, (b.cc, '-c', 's/a.c', '-o', 'a.o'), 'mv s keep; mv t s', 'mv s t; mv keep s')
+
+
+@test()
+def response_file_changes_during_the_compile(b):
+    b.write('a.c', 'int f(void) { return H; }\n')
+    b.write('r.rsp', '-DH=11')
+    args = (b.cc, '@r.rsp', *C)
+    yield
+    r, v = b.cached(*args, env={'CCHAIN_PREFIX': b.program(b.root + '/meddler', MEDDLER), 'MEDDLE_BEFORE': "printf -- '-DH=22' > r.rsp"})
+    check(r.status == 0, repr(r.err))
+    b.write('r.rsp', '-DH=11')
+    b.same(*args)
+    b.same(*args)
+
+
+@test()
+def compiler_changes_during_the_compile(b):
+    if not b.gcc:
+        skip('clang has no program of its own that could be changed quickly; its library is in compiler_upgraded_in_place')
+    b.write('a.c', 'int f(void) { return 11; }\n')
+    fake_as(b, 'tools/as', 'yes')
+    fake_as(b, 'as2', 'no')
+    args = (b.cc, '-Btools/', *C)
+    yield from during(b, args, 'cp -p tools/as keep; cp as2 tools/as.n; mv tools/as.n tools/as', None)
+
+
+# ---- dates
+
+CAT = '#define CAT_(a, b) a##b\n#define CAT(a, b) CAT_(a, b)\n'
+DATES = {
+    'date_in_source': ('const char *s = __DATE__;\n', ()),
+    'time_in_source': ('const char *s = "x" __TIME__;\n', ()),
+    'timestamp_in_source': ('const char *s = __TIMESTAMP__;\n', ()),
+    'date_in_header': ('#include "h.h"\nconst char *s = WHEN;\n', (), '#define WHEN __DATE__ " " __TIME__\n'),
+    'date_spliced': ('const char *s = __DA\\\nTE__;\n', ()),
+    'date_spliced_by_trigraph': ('const char *s = __DA??/\nTE__;\n', ('-std=c99',)),
+    'time_pasted': (CAT + 'const char *s = CAT(__TI,ME__);\n', ()),
+    'date_pasted_of_three': (CAT + 'const char *s = CAT(CAT(_,_DA),TE__);\n', ()),
+    'date_pasted_in_the_middle': ('#define W(x) __##x##__\nconst char *s = W(DATE);\n', ()),
+    'date_pasted_by_words': ('#define A __DA\n#define B TE__\n' + CAT + 'const char *s = CAT(A, B);\n', ()),
+    'date_pasted_over_two_files': ('#include "h.h"\n#define B TE__\n' + CAT + 'const char *s = CAT(A, B);\n', (), '#define A __DA\n'),
+    'date_pasted_by_digraph': ('%:define P(a, b) a%:%:b\nconst char *s = P(__DATE, __);\n', ()),
+    'date_pasted_of_one_letter': ('#define P(a,b,c,d) a##b##c##d\nconst char *s = P(__, D, ATE, __);\n', ()),
+    'date_in_define_of_the_command': ('const char *s = WHEN;\n', ('-DWHEN=__DATE__',)),
+    'timestamp_in_define_of_the_command': ('const char *s = WHEN;\n', ('-DWHEN=__TIMESTAMP__',)),
+    'date_pasted_by_the_command': (CAT + 'const char *s = CAT(A, B);\n', ('-DA=__DA', '-DB=TE__')),
+    'date_pasted_half_by_the_command': (CAT + 'const char *s = CAT(A, TE__);\n', ('-D', 'A=__DA')),
+    'date_pasted_with_a_macro_of_the_command': ('const char *s = X(__DA,TE__);\n', ('-DX(a,b)=a##b',)),
+    'date_in_Wp_define': ('const char *s = WHEN;\n', ('-Wp,-DWHEN=__DATE__',)),
+    'date_in_forced_include': ('const char *s = WHEN;\n', ('-include', 'h.h'), '#define WHEN __DATE__\n'),
+    'date_in_imacros': ('const char *s = WHEN;\n', ('-imacros', 'h.h'), '#define WHEN __DATE__\n'),
+    'date_silenced': (CAT + 'const char *s = CAT(__DA,TE__);\n', ('-Wno-date-time', '-w')),
+    'date_in_system_header': ('#include <h.h>\n' + CAT + 'const char *s = CAT(PIECE,E__);\n', ('-isystem', '.'), '#define PIECE __DAT\n'),
+}
+
+
+def dated(text, flags, head=None):
+    def run(b):
+        b.write('a.c', text)
+        if head is not None:
+            b.write('h.h', head)
+        yield
+        b.refused(b.cc, *flags, *C, reason=r'__DATE__|__TIME__|__TIMESTAMP__|date-time', compare=False)
+    return run
+
+
+for _name, _row in DATES.items():
+    test(name=_name)(dated(*_row))
+
+
+@test(modes=('preprocess', 'direct+preprocess'))
+def date_in_preprocess_mode(b):
+    """The preprocessed source holds the date as text, so it may be stored there; but never served later."""
+    b.write('a.c', 'const char *s = __TIME__;\n')
+    yield
+    b.cached(b.cc, *C)
+    time.sleep(1.1)
+    r, v = b.cached(b.cc, *C)
+    check(not v.hit, 'WRONG HIT: an old time')
+
+
+@test()
+def date_with_Wdate_time(b):
+    b.write('a.c', CAT + 'const char *s = CAT(__DA, TE__);\n')
+    yield
+    b.refused(b.cc, '-Wdate-time', *C, reason='__DATE__|date-time')
+
+
+@test()
+def word_that_is_no_date(b):
+    """What merely looks like one stays cacheable."""
+    b.write('a.c', '/* __DATE__ */\nconst char *s = "__TIME__"; // __TIMESTAMP__\nint MY__DATE__;\n')
+    yield
+    b.proven(b.cc, *C)
+
+
+@test(modes=MODES)
+def source_date_epoch(b):
+    b.write('a.c', 'const char *s = __DATE__ " " __TIME__;\n')
+    args = (b.cc, *C)
+    yield
+    one, two = {'SOURCE_DATE_EPOCH': '1000000000'}, {'SOURCE_DATE_EPOCH': '1500000000'}
+    probe = b.plain(*args, env=one).files == b.plain(*args, env=two).files
+    if probe:
+        if b.clang and b.direct:
+            b.refused(*args, env=one, reason='__DATE__', compare=False)  # clang before 16 does not read it
+        return
+    b.stored(*args, env=one)
+    b.hit(*args, env=one)
+    b.fresh(*args, env=two)
+    b.hit(*args, env=one)
+    r, v = b.cached(*args)
+    check(not v.hit, 'WRONG HIT: a date of another epoch')
+    for bad in ('', 'x', '-1', '99999999999999999999'):
+        b.same(*args, env={'SOURCE_DATE_EPOCH': bad}) if b.plain(*args, env={'SOURCE_DATE_EPOCH': bad}).status else None
+
+
+@test()
+def source_date_epoch_and_timestamp(b):
+    b.write('a.c', 'const char *s = __TIMESTAMP__;\n')
+    args = (b.cc, *C)
+    env = {'SOURCE_DATE_EPOCH': '1000000000'}
+    yield
+    b.refused(*args, env=env, reason='__TIMESTAMP__')
+    os.utime(b.path('a.c'), (1, 1))
+    b.fresh(*args, env=env)
+
+
+# ---- files behind the assembler's and the preprocessor's back
+
+NAMES = '#define S_(x) #x\n#define S(x) S_(x)\n#define ASM __asm__\n'
+INCBINS = {
+    'incbin': '__asm__(".incbin \\"blob\\"");\n',
+    'incbin_in_a_function': 'void f(void) { __asm__ volatile("jmp 1f\\n\\t.incbin \\"blob\\"\\n1:"); }\n',
+    'incbin_in_upper_case': '__asm__(".INCBIN \\"blob\\"");\n',
+    'incbin_in_neighbouring_literals': '__asm__(".inc" "bin \\"blob\\"");\n',
+    'incbin_by_escapes': '__asm__("\\x2einc\\142in \\"blob\\"");\n',
+    'incbin_by_macro': '#define I ".incbin"\n__asm__(I " \\"blob\\"");\n',
+    'incbin_of_macro_pieces': '#define A ".inc"\n#define B "bin \\"bl"\n__asm__(A B "ob\\"");\n',
+    'incbin_stringised': NAMES + '#define P(a, b) a##b\nASM("." S(P(inc, bin)) " \\"blob\\"");\n',
+    'incbin_behind_asm_macro': NAMES + '#define DOT "."\nASM(DOT "i" "ncbin \\"blob\\"");\n',
+    'incbin_with_pasted_asm': '#define P(a, b) a##b\nP(__as, m__)(".inc" "bin \\"blob\\"");\n',
+    'incbin_by_assembler_macro': '__asm__(".macro m x\\n.inc\\\\x \\"blob\\"\\n.endm\\nm bin\\n");\n',
+    'incbin_by_irp': '__asm__(".irp x,bin\\n.inc\\\\x \\"blob\\"\\n.endr\\n");\n',
+    'incbin_by_asm_label': 'extern char x __asm__(".in");\nvoid f(void) { __asm__ volatile("jmp 1f\\n%c0cbin \\"blob\\"\\n1:" :: "i"(&x)); }\n',
+    'incbin_by_section_name': 'int x __attribute__((section(".data,\\"aw\\",@progbits\\n.in" "cbin \\"blob\\"\\n#"))) = 1;\n',
+    'incbin_by_function_name': 'int f(void) __asm__("f\\n.incb" "in \\"blob\\"\\n.globl f");\nint f(void) { return 1; }\n',
+    'assembler_include': '__asm__(".include \\"blob.s\\"");\n',
+    'incbin_in_header': '#include "h.h"\nTEXT;\n',
+    'incbin_in_a_raw_string': '__asm__(R"(.incbin "blob")");\n',
+}
+INCBIN_FLAGS = {'incbin_in_a_raw_string': ('-std=gnu99',)}
+
+
+def incbin(b, *flags):
+    b.write('blob', 'AAAA')
+    b.write('blob.s', '.byte 1\n')
+    b.write('h.h', '#define T(x) ".in" #x\n#define TEXT __asm__(T(cbin) " \\"blob\\"")\n')
+    args = (b.cc, *flags, *C)
+    if b.plain(*args).status:
+        skip('the compiler does not take it')
+    yield
+    for text, s in (('AAAA', '1'), ('BBBB', '2'), ('CCCC', '3')):
+        b.rewrite('blob', text)
+        b.rewrite('blob.s', '.byte %s\n' % s)
+        for _ in range(2):
+            v = b.same(*args)
+            if not v.hit and not v.stored:
+                check(any(re.search('incbin|[Aa]ssembler|asm|which its text', r) for r in v.reasons), 'the reason should name it: %s' % v)
+
+
+def incbin_test(name, text):
+    def run(b):
+        b.write('a.c', text)
+        yield from incbin(b, *INCBIN_FLAGS.get(name, ()))
+    return run
+
+
+for _name, _text in INCBINS.items():
+    test(name=_name)(incbin_test(_name, _text))
+
+
+@test()
+def incbin_by_define_of_the_command(b):
+    b.write('a.c', '__asm__(T);\n')
+    yield from incbin(b, '-DT=".incbin \\"blob\\""')
+
+
+@test()
+def incbin_by_asm_of_the_command(b):
+    b.write('a.c', 'X(".inc" "bin \\"blob\\"");\n')
+    yield from incbin(b, '-DX=__asm__')
+
+
+@test()
+def incbin_all_by_the_command(b):
+    b.write('a.c', 'X\n')
+    yield from incbin(b, '-DX=__asm__(".inc" "bin \\"blob\\"");')
+
+
+@test(modes=MODES)
+def incbin_in_every_mode(b):
+    b.write('a.c', INCBINS['incbin_of_macro_pieces'])
+    yield from incbin(b)
+
+
+@test()
+def assembler_source_with_includes(b):
+    b.write('a.S', '.include "i.s"\n.incbin "blob"\n')
+    b.write('i.s', '.byte 1\n')
+    b.write('blob', 'AAAA')
+    args = (b.cc, '-c', 'a.S', '-o', 'a.o')
+    yield
+    b.refused(*args, reason='assembler|incbin|include')
+    b.rewrite('blob', 'BBBB')
+    b.fresh(*args)
+    b.rewrite('i.s', '.byte 2\n')
+    b.fresh(*args)
+
+
+@test()
+def embed(b):
+    b.write('blob', 'AAAA')
+    b.write('a.c', '#if 0\n#embed "blob"\n#endif\n#ifdef __has_embed\n#if __has_embed("blob")\nint x;\n#endif\n'
+                   'const char s[] = {\n#embed "blob"\n};\n#endif\n')
+    args = (b.cc, *C)
+    yield
+    b.refused(*args, reason='#embed')
+    b.rewrite('blob', 'BBBB')
+    b.fresh(*args)
+
+
+@test()
+def pragma_dependency(b):
+    b.write('f', 'x')
+    b.write('a.c', '#pragma GCC dependency "f" newer\nint x;\n')
+    args = (b.cc, *C)
+    yield
+    b.refused(*args, reason='pragma GCC dependency')
+    os.utime(b.path('f'))
+    b.fresh(*args)
+
+
+@test()
+def pragma_dependency_by_operator(b):
+    b.write('f', 'x')
+    b.write('a.c', '#define STR(x) #x\n#define DO(x) _Pragma(STR(x))\nDO(GCC dependency "f")\n_Pragma("GCC  dependency \\"f\\"")\nint x;\n')
+    args = (b.cc, *C)
+    yield
+    b.refused(*args, reason='pragma GCC dependency')
+    os.utime(b.path('f'))
+    b.fresh(*args)
+
+
+@test()
+def pragma_dependency_pasted(b):
+    b.write('f', 'x')
+    b.write('a.c', '#define STR(x) #x\n#define XSTR(x) STR(x)\n#define DO(x) _Pragma(XSTR(x))\n#define D depend##ency\n#define P(a, b) a##b\n'
+                   'DO(GCC P(depend, ency) "f")\nint x;\n')
+    args = (b.cc, *C)
+    yield
+    b.same(*args)
+    b.same(*args)
+    os.utime(b.path('f'))
+    b.same(*args)
+
+
+@test()
+def include_of_a_macro(b):
+    b.write('a.c', '#define NAME "h.h"\n#include NAME\nint f(void) { return H; }\n')
+    b.write('h.h', header(11))
+    args = (b.cc, *CD)
+    yield
+    b.refused(*args, reason='#include of a macro')
+    b.rewrite('h.h', header(22))
+    b.fresh(*args)
+
+
+@test()
+def include_of_a_macro_of_the_command(b):
+    b.write('a.c', '#include NAME\nint f(void) { return H; }\n')
+    b.write('one/h.h', header(11))
+    args = (b.cc, '-DNAME=<h.h>', '-Izero', '-Ione', *CD)
+    yield
+    b.same(*args)
+    b.same(*args)
+    b.write('zero/h.h', header(22))
+    b.fresh(*args)
+
+
+@test(compilers=GCC, modes=MODES)
+def fifo_as_header(b):
+    b.write('a.c', SRC)
+    b.write('two/h.h', header(11))
+    os.makedirs(b.path('one'))
+    os.mkfifo(b.path('one/h.h'))
+    r, w = 0, 0
+    yield from fifo(b, (b.cc, '-Ione', '-Itwo', *C))
+
+
+@test(compilers=CLANG, name='fifo_as_header')
+def fifo_as_header_clang(b):
+    b.write('a.c', SRC)
+    os.makedirs(b.path('one'))
+    os.mkfifo(b.path('one/h.h'))
+    yield from fifo(b, (b.cc, '-Ione', *C))
+
+
+def fifo(b, args):
+    """One writer: what opens the pipe beside the compiler would take its bytes, or block for ever."""
+    yield
+    p = subprocess.Popen(['sh', '-c', "printf '#define H 7\\n' > one/h.h"], cwd=b.src)
+    try:
+        r, v = b.cached(*args)
+        if r.status == 0:
+            check(b'\x07' in r.files['a.o'], 'the object does not hold what came through the pipe')
+        check(not v.hit and not v.stored, 'stored: %s' % v)
+        check(v.uncacheable and any('no regular file' in x or 'h.h' in x for x in v.reasons), 'the reason should name it: %s' % v)
+    finally:
+        p.kill()
+        p.wait()
+
+
+@test()
+def fifo_as_source(b):
+    os.mkfifo(b.path('p.c'))
+    yield
+    p = subprocess.Popen(['sh', '-c', "printf 'int f(void) { return 7; }\\n' > p.c"], cwd=b.src)
+    try:
+        r, v = b.cached(b.cc, '-c', 'p.c', '-o', 'a.o')
+        check(r.status == 0 and r.files.get('a.o'), 'no object: %r' % r.err)
+        check(v.uncacheable and not v.stored and any('no regular file' in x for x in v.reasons), str(v))
+    finally:
+        p.kill()
+        p.wait()
+
+
+@test()
+def descriptor_as_source(b):
+    b.write('a.c', 'int f(void) { return 7; }\n')
+    yield
+    b.refused('sh', '-c', 'true', reason='') if False else None
+    for name in ('/dev/stdin', '/proc/self/fd/0', '/dev/null'):
+        r, v = b.cached(b.cc, '-x', 'c', '-c', name, '-o', 'a.o')
+        check(v.uncacheable and not v.stored and any('regular' in x or 'stdin' in x for x in v.reasons), '%s: %s' % (name, v))
+
+
+# ---- the environment
+
+def variable(b, name, values, args, before=None, named=True, compare_plain=True):
+    """Each value: stored or refused, and always as plainly. Then each once more, and unset."""
+    yield
+    base = b.same(*args)
+    check(base.stored or base.hit, 'without the variable it should be stored: %s' % base)
+    b.hit(*args)
+    refusing = []
+    for value in list(values) + [None] + list(values):
+        if before:
+            before()
+        what = '%s=%s' % (name, value)
+        v = b.same(*args, env={name: value}, what=what)
+        if v.uncacheable:
+            refusing.append(value)
+            check(any(name.rstrip('*') in r or 'date' in r.lower() for r in v.reasons), '%s: the reason should name it: %s' % (what, v))
+        else:
+            check(v.hit or v.stored, '%s: neither stored nor refused: %s' % (what, v))
+        v = b.same(*args, env={name: value}, what=what)
+        check(v.hit or v.uncacheable, '%s: no hit: %s' % (what, v))
+
+
+@test(modes=MODES)
+def env_CPATH(b):
+    b.write('a.c', '#if __has_include(<h.h>)\n#include <h.h>\n#else\n#define H 0\n#endif\nint f(void) { return H; }\n')
+    b.write('p1/h.h', header(11))
+    b.write('p2/h.h', header(22))
+    yield from variable(b, 'CPATH', ['p1', 'p2', b.src + '/p1', b.src + '/p2', ':', 'p1:p2', 'none:p2', ''], (b.cc, *CD))
+
+
+def include_path(variable_name, cxx):
+    def run(b):
+        source = 'a.cc' if cxx else 'a.c'
+        b.write(source, '#if __has_include(<h.h>)\n#include <h.h>\n#else\n#define H 0\n#endif\nint f(void) { return H; }\n')
+        b.write('p1/h.h', header(11))
+        b.write('p2/h.h', header(22))
+        yield from variable(b, variable_name, [b.src + '/p1', b.src + '/p2', 'p2:p1', 'none:p1'],
+                            (b.cxx if cxx else b.cc, '-c', source, '-o', 'a.o'))
+    return run
+
+
+for _name, _cxx in (('C_INCLUDE_PATH', False), ('CPLUS_INCLUDE_PATH', True), ('OBJC_INCLUDE_PATH', False)):
+    test(name='env_' + _name)(include_path(_name, _cxx))
+
+
+@test()
+def env_CPATH_directory_gets_a_header(b):
+    b.write('a.c', SRC.replace('"h.h"', '<h.h>'))
+    b.write('p2/h.h', header(11))
+    os.makedirs(b.path('p1'))
+    env = {'CPATH': 'p1:p2'}
+    yield
+    b.proven(b.cc, *C, env=env)
+    b.write('p1/h.h', header(22))
+    b.fresh(b.cc, *C, env=env)
+
+
+FAKE_AS = r'''
+#include <unistd.h>
+int main(int argc, char **argv) {
+  char *a[argc + 2];
+  int n = 0;
+  a[n++] = "as";
+  a[n++] = "-mx86-used-note=%s";
+  for (int i = 1; i < argc; i++) a[n++] = argv[i];
+  a[n] = 0;
+  execv("%s", a);
+  return 99;
+}
+'''
+
+
+def fake_as(b, name, note):
+    """An assembler of our own, whose objects show which one it was. The two are of one size."""
+    b.program(name, FAKE_AS % (note.ljust(3), shutil.which('as')) if False else (FAKE_AS % (note, shutil.which('as'))))
+    return b.path(name)
+
+
+def tools_as(b, *dirs):
+    for d, note in zip(dirs, ('yes', 'no')):
+        fake_as(b, d + '/as', note)
+
+
+@test()
+def env_PATH_and_the_assembler(b):
+    """An `as` that comes earlier on PATH."""
+    b.write('a.c', 'int f(void) { return 1; }\n')
+    args = (b.cc, *C) if b.gcc else (b.cc, '-fno-integrated-as', *C)
+    tools_as(b, 'p1', 'p2')
+    if b.clang and not b.plain(*args).files:
+        skip('clang finds no assembler')
+    usual = b.env['PATH']
+    yield
+    b.proven(*args)
+    for path in (b.src + '/p1:' + usual, b.src + '/p2:' + usual, 'p1:' + usual, usual):
+        b.same(*args, env={'PATH': path}, what=path[:60])
+        b.hit(*args, env={'PATH': path}, what=path[:60])
+    if b.plain(*args).files == b.plain(*args, env={'PATH': b.src + '/p1:' + usual}).files:
+        skip('this compiler does not look for its assembler on PATH')
+
+
+@test()
+def assembler_appears_earlier_on_PATH(b):
+    b.write('a.c', 'int f(void) { return 1; }\n')
+    args = (b.cc, *C) if b.gcc else (b.cc, '-fno-integrated-as', *C)
+    os.makedirs(b.path('early'))
+    env = {'PATH': b.src + '/early:' + b.env['PATH']}
+    yield
+    b.proven(*args, env=env)
+    fake_as(b, 'as1', 'yes')
+    fake_as(b, 'as2', 'no')
+    os.rename(b.path('as1'), b.path('early/as'))
+    b.same(*args, env=env)
+    yield
+    b.same(*args, env=env)
+    b.same(*args, env=env)
+    os.rename(b.path('as2'), b.path('early/as'))
+    b.same(*args, env=env)
+    b.remove('early/as')
+    b.same(*args, env=env)
+
+
+@test(compilers=GCC)
+def env_COMPILER_PATH(b):
+    b.write('a.c', 'int f(void) { return 1; }\n')
+    tools_as(b, 'p1', 'p2')
+    plain = b.plain(b.cc, *C).files
+    check(b.plain(b.cc, *C, env={'COMPILER_PATH': b.src + '/p1'}).files != plain, 'gcc does not take the assembler')
+    yield from variable(b, 'COMPILER_PATH', [b.src + '/p1', b.src + '/p2', 'p1', 'p2', 'none'], (b.cc, *C))
+
+
+@test(compilers=GCC)
+def env_COMPILER_PATH_directory_gets_an_assembler(b):
+    b.write('a.c', 'int f(void) { return 1; }\n')
+    os.makedirs(b.path('p'))
+    fake_as(b, 'as1', 'yes')
+    env = {'COMPILER_PATH': b.src + '/p'}
+    yield
+    b.proven(b.cc, *C, env=env)
+    os.rename(b.path('as1'), b.path('p/as'))
+    b.fresh(b.cc, *C, env=env)
+    os.rename(b.path('p/as'), b.path('as1'))
+    b.hit(b.cc, *C, env=env)
+    target = b.plain(b.cc, '-dumpmachine').out.decode().strip()
+    os.makedirs(b.path('p/' + target))
+    os.rename(b.path('as1'), b.path('p/%s/as' % target))
+    b.same(b.cc, *C, env=env, what='in the folder of the target')
+
+
+@test()
+def env_GCC_EXEC_PREFIX(b):
+    b.write('a.c', 'int f(void) { return 1; }\n')
+    if b.gcc:
+        libexec = os.path.dirname(b.plain(b.cc, '-print-prog-name=cc1').out.decode().strip())
+        b.link('lib', os.path.dirname(os.path.dirname(os.path.dirname(libexec))))
+    yield from variable(b, 'GCC_EXEC_PREFIX', ['/usr/lib/gcc/', b.src + '/lib/gcc/', b.src + '/none/'], (b.cc, *C))
+
+
+WARNS = 'int f(int x) { int unused; if (x = 1) return "a" "b" ? 1 : 2; return 0; }\nint g(void) { return strlne("x"); }\n'
+W = ('-Wall', '-Wextra')
+
+
+def locale_test(name):
+    def run(b):
+        b.write('a.c', WARNS)
+        b.env.pop('LC_ALL')
+        yield from variable(b, name, ['C', 'C.UTF-8', 'POSIX', 'xx_YY.UTF-8', 'en_US.UTF-8', ''], (b.cc, *W, *C))
+    return run
+
+
+for _name in ('LANG', 'LC_ALL', 'LC_CTYPE', 'LC_MESSAGES', 'LANGUAGE'):
+    test(name='env_' + _name)(locale_test(_name))
+
+
+@test()
+def env_LANGUAGE_with_a_locale(b):
+    b.write('a.c', WARNS)
+    b.env['LC_ALL'] = 'C.UTF-8'
+    yield from variable(b, 'LANGUAGE', ['de', 'fr:de', ''], (b.cc, *W, *C))
+
+
+@test()
+def env_locale_and_the_object(b):
+    """Wide strings and identifiers beside ASCII: the locale must not reach the object, or be in the key."""
+    b.write('a.c', 'const wchar_t_ *w = L"\u00e4\u20ac";\nconst char *s = "\u00e4";\n'.replace('wchar_t_', '__WCHAR_TYPE__'))
+    b.env.pop('LC_ALL')
+    yield from variable(b, 'LC_ALL', ['C', 'C.UTF-8', 'POSIX'], (b.cc, *C))
+
+
+@test(modes=MODES)
+def env_SOURCE_DATE_EPOCH(b):
+    b.write('a.c', 'int f(void) { return 1; }\n')
+    yield from variable(b, 'SOURCE_DATE_EPOCH', ['1', '2'], (b.cc, *C))
+
+
+@test()
+def env_TZ(b):
+    b.write('a.c', 'int f(void) { return 1; }\n')
+    b.write('b.c', 'const char *s = __TIMESTAMP__;\n')
+    yield from variable(b, 'TZ', ['UTC', 'Europe/Berlin', 'XXX3'], (b.cc, *C))
+    b.refused(b.cc, '-c', 'b.c', '-o', 'b.o', env={'TZ': 'UTC'}, reason='__TIMESTAMP__')
+    b.refused(b.cc, '-c', 'b.c', '-o', 'b.o', env={'TZ': 'XXX3'}, reason='__TIMESTAMP__')
+
+
+def refused_variable(name, value, empty_too=True):
+    def run(b):
+        b.write('a.c', SRC)
+        b.write('h.h', header(1))
+        args = (b.cc, *C)
+        yield
+        b.proven(*args)
+        values = [value(b) if callable(value) else value] + ([''] if empty_too else [])
+        for v in values:
+            plain = b.plain(*args, env={name: v})
+            verdict = b.same(*args, env={name: v}, what='%s=%r' % (name, v))
+            if v:
+                check(verdict.uncacheable and any(name in r for r in verdict.reasons), '%s=%s should be refused by name: %s' % (name, v, verdict))
+                b.same(*args, env={name: v})
+            b.hit(*args, what='after %s=%r' % (name, v))
+        # Set when it is stored: what it left must not reach those who have not set it.
+        b.write('a.c', SRC + '//\n')
+        for v in reversed(values):
+            b.same(*args, env={name: v}, what='first with %s=%r' % (name, v))
+            b.same(*args, what='after a first with %s=%r' % (name, v))
+            b.same(*args, env={name: v}, what='again with %s=%r' % (name, v))
+    return run
+
+
+for _name, _value in {
+    'DEPENDENCIES_OUTPUT': 'deps.txt', 'SUNPRO_DEPENDENCIES': 'sun.txt target', 'CXX_MODULE_MAPPER': 'map.txt',
+    'LD_PRELOAD': 'libm.so.6', 'CC_LOG_DIAGNOSTICS': '1', 'CC_LOG_DIAGNOSTICS_FILE': 'log.txt', 'CC_PRINT_HEADERS': '1',
+    'CC_PRINT_OPTIONS': '1', 'CC_PRINT_HEADERS_FILE': 'headers.txt', 'CC_PRINT_OPTIONS_FILE': 'options.txt',
+    'CC_PRINT_PROC_STAT': '1', 'CC_PRINT_PROC_STAT_FILE': 'stat.txt', 'CCC_OVERRIDE_OPTIONS': '# +-DH2=1', 'LD_AUDIT': '/none.so',
+}.items():
+    if _name in ('CC_PRINT_PROC_STAT', 'CC_PRINT_PROC_STAT_FILE'):
+        continue
+    test(name='env_' + _name)(refused_variable(_name, _value, empty_too=_name not in ('LD_PRELOAD', 'LD_AUDIT')))
+
+
+@test()
+def env_CC_PRINT_PROC_STAT(b):
+    """What it prints differs with each run, so only the verdict counts."""
+    b.write('a.c', SRC)
+    b.write('h.h', header(1))
+    yield
+    b.proven(b.cc, *C)
+    b.refused(b.cc, *C, env={'CC_PRINT_PROC_STAT': '1'}, reason='CC_PRINT_PROC_STAT', compare=False)
+    b.refused(b.cc, *C, env={'CC_PRINT_PROC_STAT_FILE': b.root + '/stat'}, reason='CC_PRINT_PROC_STAT', compare=False)
+    b.hit(b.cc, *C)
+
+
+@test()
+def env_CCC_OVERRIDE_OPTIONS_changes_the_object(b):
+    b.write('a.c', '#ifndef H\n#define H 1\n#endif\nint f(void) { return H; }\n')
+    yield
+    b.proven(b.cc, *C)
+    b.refused(b.cc, *C, env={'CCC_OVERRIDE_OPTIONS': '# +-DH=22'}, reason='CCC_OVERRIDE_OPTIONS')
+
+
+@test()
+def env_LD_PRELOAD_changes_the_compiler(b):
+    b.write('a.c', 'int f(void) { return 1; }\n')
+    lib = b.program(b.root + '/pre.so', '#include <unistd.h>\n__attribute__((constructor)) static void hello(void) { write(2, "preloaded\\n", 10); }\n', '-shared', '-fPIC')
+    yield
+    b.proven(b.cc, *C)
+    for _ in range(2):
+        r, v = b.cached(b.cc, *C, env={'LD_PRELOAD': lib})
+        check(v.uncacheable and any('LD_PRELOAD' in x for x in v.reasons), str(v))
+    b.hit(b.cc, *C)
+
+
+@test()
+def env_LD_LIBRARY_PATH(b):
+    b.write('a.c', 'int f(void) { return 1; }\n')
+    os.makedirs(b.path('lib'))
+    yield from variable(b, 'LD_LIBRARY_PATH', [b.src + '/lib', b.src + '/none', ''], (b.cc, *C))
+
+
+@test()
+def library_of_the_compiler_appears_in_LD_LIBRARY_PATH(b):
+    b.write('a.c', WARNS)
+    os.makedirs(b.path('lib'))
+    env = {'LD_LIBRARY_PATH': b.src + '/lib'}
+    program = b.plain(b.cc, '-print-prog-name=cc1').out.decode().strip() if b.gcc else shutil.which('clang')
+    listed = subprocess.run(['ldd', program], capture_output=True, text=True).stdout
+    m = re.search(r'(libz\.so\.1|libzstd\.so\.1) => (\S+)', listed)
+    if not m:
+        skip('no library that could be exchanged')
+    yield
+    b.proven(b.cc, *C, env=env)
+    shutil.copy2(m.group(2), b.path('lib/' + m.group(1)))
+    with open(b.path('lib/' + m.group(1)), 'ab') as f:
+        f.write(b'changed')
+    b.fresh(b.cc, *C, env=env)
+
+
+@test()
+def env_LIBRARY_PATH(b):
+    b.write('a.c', 'int f(void) { return 1; }\n')
+    for d in ('p1', 'p2'):
+        os.makedirs(b.path(d))
+    yield from variable(b, 'LIBRARY_PATH', [b.src + '/p1', b.src + '/p2:', 'p1', 'p2', 'none'], (b.cc, *C))
+
+
+SPECS = '*cc1:\n+ -DSPEC=%d\n\n'
+
+
+@test(compilers=GCC)
+def specs_file_in_a_LIBRARY_PATH_directory(b):
+    b.write('a.c', '#ifndef SPEC\n#define SPEC 0\n#endif\nint f(void) { return SPEC; }\n')
+    yield from specs(b, {'LIBRARY_PATH': b.src + '/p'}, ())
+
+
+@test(compilers=GCC)
+def specs_file_in_a_B_directory(b):
+    b.write('a.c', '#ifndef SPEC\n#define SPEC 0\n#endif\nint f(void) { return SPEC; }\n')
+    yield from specs(b, {}, ('-Bp',))
+
+
+@test(compilers=GCC)
+def specs_file_in_a_COMPILER_PATH_directory(b):
+    b.write('a.c', '#ifndef SPEC\n#define SPEC 0\n#endif\nint f(void) { return SPEC; }\n')
+    yield from specs(b, {'COMPILER_PATH': b.src + '/p', 'LIBRARY_PATH': b.src + '/q'}, (), 'q/specs')
+
+
+def specs(b, env, flags, name='p/specs'):
+    os.makedirs(b.path(os.path.dirname(name)))
+    args = (b.cc, *flags, *C)
+    yield
+    b.proven(*args, env=env)
+    without = b.plain(*args, env=env).files
+    b.write(name, SPECS % 1)
+    check(b.plain(*args, env=env).files != without, 'gcc does not read it')
+    b.fresh(*args, env=env)
+    yield
+    b.same(*args, env=env)
+    b.same(*args, env=env)
+    b.rewrite(name, SPECS % 2)
+    b.fresh(*args, env=env)
+    b.remove(name)
+    b.same(*args, env=env)
+
+
+@test()
+def PWD_of_two_spellings_under_g(b):
+    b.write('a.c', 'int f(void) { return 1; }\n')
+    os.symlink('src', b.root + '/link')
+    for flags in (('-g',), ('-g1',), ('-ggdb',)):
+        args = (b.cc, *flags, *C)
+        b.same(*args)
+        b.hit(*args)
+        b.same(*args, env={'PWD': b.root + '/link'}, what='PWD by the link')
+        b.hit(*args, env={'PWD': b.root + '/link'}, what='PWD by the link')
+        b.same(*args, env={'PWD': '/somewhere/else'}, what='a wrong PWD')
+        b.same(*args, env={'PWD': None}, what='no PWD')
+        b.hit(*args)
+    yield
+
+
+@test()
+def working_directory_under_g(b):
+    """The same command in two folders of equal content."""
+    for d in ('one', 'two'):
+        b.write(d + '/a.c', 'int f(void) { return 1; }\n')
+    yield
+    for flags in (('-g',), (), ('-g', '-fdebug-prefix-map=%s=/x' % b.src), ('-O2', '-g0')):
+        for d in ('one', 'two', 'one'):
+            b.cwd = b.path(d)
+            b.same(b.cc, *flags, *C, what=d)
+
+
+@test(compilers=CLANG)
+def coverage_mapping_records_the_directory(b):
+    for d in ('one', 'two'):
+        b.write(d + '/a.c', 'int f(int x) { return x ? 1 : 2; }\n')
+    os.symlink('one', b.path('link'))
+    yield
+    for d in ('one', 'two', 'one'):
+        b.cwd = b.path(d)
+        b.same(b.cc, '-fprofile-instr-generate', '-fcoverage-mapping', *C, what=d)
+    b.same(b.cc, '-fprofile-instr-generate', '-fcoverage-mapping', *C, env={'PWD': b.path('link')}, what='by the link')
+    b.same(b.cc, '-fprofile-instr-generate', '-fcoverage-mapping', *C)
+
+
+@test()
+def file_macro_of_another_spelling(b):
+    """__FILE__ holds the name as it was given."""
+    b.write('a.c', '#include "h.h"\nconst char *s = __FILE__;\n')
+    b.write('d/h.h', 'static const char *t = __FILE__;\nconst char **u = &t;\n')
+    os.symlink('d', b.path('e'))
+    yield
+    for source, inc in (('a.c', 'd'), ('./a.c', 'd'), (b.path('a.c'), 'd'), ('a.c', './d'), ('a.c', 'e'), ('a.c', b.path('d')), ('a.c', 'd/.')):
+        b.same(b.cc, '-I', inc, '-c', source, '-o', 'a.o', what=source + ' ' + inc)
+        b.hit(b.cc, '-I', inc, '-c', source, '-o', 'a.o', what=source + ' ' + inc)
+
+
+@test()
+def env_GCC_EXTRA_DIAGNOSTIC_OUTPUT(b):
+    b.write('a.c', WARNS)
+    yield from variable(b, 'GCC_EXTRA_DIAGNOSTIC_OUTPUT', ['fixits-v1', 'fixits-v2', 'other', ''], (b.cc, *W, *C))
+
+
+COLOUR = ('-fdiagnostics-color=always',)
+
+
+@test()
+def env_GCC_COLORS(b):
+    b.write('a.c', WARNS)
+    yield from variable(b, 'GCC_COLORS', ['error=01;32:warning=01;34', 'warning=01;31', ''], (b.cc, *COLOUR, *W, *C))
+
+
+def urls_test(name, values):
+    def run(b):
+        b.write('a.c', WARNS)
+        yield from variable(b, name, values, (b.cc, '-fdiagnostics-urls=always' if b.gcc else '-fcolor-diagnostics', *COLOUR, *W, *C))
+    return run
+
+
+test(name='env_GCC_URLS')(urls_test('GCC_URLS', ['no', 'st', 'bel', '']))
+test(name='env_TERM_URLS')(urls_test('TERM_URLS', ['no', 'st', 'bel', '']))
+test(name='env_TERM_in_colour')(urls_test('TERM', ['xterm-256color', 'dumb', 'linux', '']))
+
+
+LONG = 'int f(int x) { int a_very_long_name_that_goes_on = x; return a_very_long_name_that_goes_on + 1 + 2 + 3 + 4 + 5 + 6 + 7 + 8 + 9 + 10 + 11 + (x = "abc"); }\n'
+
+
+@test()
+def env_COLUMNS(b):
+    b.write('a.c', LONG)
+    yield from variable(b, 'COLUMNS', ['40', '80', '200', ''], (b.cc, *W, *C))
+
+
+def terminal_test(name, values, source=LONG, flags=W):
+    def run(b):
+        b.write('a.c', source)
+        b.env['TERM'] = 'xterm-256color'
+        yield
+        args = (b.cc, *flags, *C)
+        for _ in range(2):
+            for value in values:
+                b.same(*args, env={name: value}, terminal=True, what='%s=%s on a terminal' % (name, value))
+                b.same(*args, env={name: value}, what='%s=%s' % (name, value))
+    return run
+
+
+for _name, _values in {
+    'COLUMNS': ['40', '80', '200', '', None], 'TERM': ['xterm', 'dumb', 'linux', '', None], 'GCC_COLORS': ['warning=01;34', '', None],
+    'GCC_URLS': ['no', 'st', 'bel', None], 'TERM_URLS': ['no', 'st', None], 'NO_COLOR': ['1', None], 'CLICOLOR_FORCE': ['1', None],
+}.items():
+    test(name='terminal_' + _name)(terminal_test(_name, _values))
+
+
+@test(compilers=CLANG)
+def config_file_of_clang(b):
+    """clang called by another name takes options from name.cfg beside it."""
+    b.write('a.c', '#ifndef CFG\n#define CFG 0\n#endif\nint f(void) { return CFG; }\n')
+    real = os.path.realpath(shutil.which('clang'))
+    os.makedirs(b.path('bin'))
+    os.symlink(real, b.path('bin/x86_64-clang'))
+    args = (b.path('bin/x86_64-clang'), *C)
+    yield
+    b.proven(*args)
+    before = b.plain(*args).files
+    for name in ('x86_64-clang.cfg', 'x86_64.cfg', 'clang.cfg'):
+        b.write('bin/' + name, '-DCFG=1\n')
+        b.same(*args, what=name)
+        b.same(*args, what=name)
+        b.rewrite('bin/' + name, '-DCFG=2\n')
+        b.same(*args, what=name + ' changed')
+        b.remove('bin/' + name)
+    if not before:
+        skip('it does not run by that name')
+    b.write('x.cfg', '-DCFG=1\n')
+    b.refused('clang', '--config', 'x.cfg', *C, reason='--config')
+    b.write('home/.config/clang.cfg', '')
+
+
+# ---- options that read files
+
+@test(modes=MODES)
+def forced_include_changes(b):
+    b.write('a.c', 'int f(void) { return H; }\n')
+    b.write('h.h', header(11))
+    for flag in ('-include', '-imacros'):
+        b.write('h.h', header(11))
+    args = (b.cc, '-include', 'h.h', *CD)
+    yield
+    b.proven(*args)
+    b.rewrite('h.h', header(22))
+    b.fresh(*args)
+
+
+@test()
+def imacros_changes(b):
+    b.write('a.c', 'int f(void) { return H; }\n')
+    b.write('h.h', '#include "g.h"\n')
+    b.write('g.h', header(11))
+    args = (b.cc, '-imacros', 'h.h', *CD)
+    yield
+    b.proven(*args)
+    b.rewrite('g.h', header(22))
+    b.fresh(*args)
+
+
+@test()
+def order_of_forced_includes(b):
+    b.write('a.c', 'int f(void) { return H; }\n')
+    b.write('g.h', '#undef H\n' + header(11))
+    b.write('h.h', '#undef H\n' + header(22))
+    yield
+    b.proven(b.cc, '-include', 'g.h', '-include', 'h.h', *C)
+    b.same(b.cc, '-include', 'h.h', '-include', 'g.h', *C)
+    b.same(b.cc, '-include', 'g.h', '-imacros', 'h.h', *C)
+    b.same(b.cc, '-imacros', 'g.h', '-include', 'h.h', *C)
+
+
+def root_test(make):
+    def run(b):
+        b.write('a.c', '#include <rooted.h>\nint f(void) { return H; }\n')
+        b.write('r1/usr/include/rooted.h', header(11))
+        b.write('r2/usr/include/rooted.h', header(22))
+        one, two = make(b.path('r1')), make(b.path('r2'))
+        yield
+        b.proven(b.cc, *one, *CD)
+        b.fresh(b.cc, *two, *CD)
+        b.rewrite('r1/usr/include/rooted.h', header(33))
+        b.fresh(b.cc, *one, *CD)
+        b.write('r1/usr/local/include/rooted.h', header(44))
+        b.same(b.cc, *one, *CD, what='one that comes earlier')
+        b.link('root', 'r1')
+        linked = make(b.path('root'))
+        b.same(b.cc, *linked, *CD, what='by a link')
+        b.same(b.cc, *linked, *CD, what='by a link')
+        b.link('root', 'r2')
+        b.same(b.cc, *linked, *CD, what='by a link that was flipped')
+    return run
+
+
+test(name='sysroot')(root_test(lambda r: ('--sysroot=' + r,)))
+test(name='sysroot_in_two_words')(root_test(lambda r: ('--sysroot', r)))
+test(name='isysroot')(root_test(lambda r: ('-isysroot', r)))
+
+
+@test()
+def relative_sysroot_in_two_directories(b):
+    for d, n in (('one', 11), ('two', 22)):
+        b.write(d + '/a.c', '#include <rooted.h>\nint f(void) { return H; }\n')
+        b.write(d + '/r/usr/include/rooted.h', header(n))
+    yield
+    for d in ('one', 'two', 'one'):
+        b.cwd = b.path(d)
+        b.same(b.cc, '--sysroot=r', *C, what=d)
+
+
+@test(modes=MODES)
+def response_file_changes(b):
+    b.write('a.c', 'int f(void) { return H; }\n')
+    b.write('outer.rsp', '@inner.rsp -O1')
+    b.write('inner.rsp', '-DH=11')
+    args = (b.cc, '@outer.rsp', *C)
+    yield
+    b.proven(*args)
+    b.rewrite('inner.rsp', '-DH=22')
+    b.fresh(*args)
+    b.rewrite('outer.rsp', '-DH=33')
+    b.fresh(*args)
+    b.write('inner.rsp', "'-DH=\"4\"' \"-DX=a b\" -DY=\\ 5\n\t-DZ='q'")
+    b.write('outer.rsp', '@inner.rsp -O0')
+    b.same(*args)
+    b.write('outer.rsp', '@none.rsp -DH=1')
+    b.same(*args)
+
+
+@test()
+def response_file_with_everything(b):
+    b.write('a.c', SRC)
+    b.write('one/h.h', header(11))
+    b.write('two/h.h', header(22))
+    b.write('all.rsp', '-Ione -Itwo -MD -MF a.d -c a.c -o a.o')
+    args = (b.cc, '@all.rsp')
+    yield
+    b.proven(*args)
+    b.write('all.rsp', '-Itwo -Ione -MD -MF a.d -c a.c -o a.o')
+    b.fresh(*args)
+
+
+@test()
+def Xclang_Wp_Xpreprocessor(b):
+    b.write('a.c', '#ifndef H\n#define H 0\n#endif\nint f(void) { return H; }\n')
+    b.write('h.h', header(11))
+    yield
+    rows = [('-Wp,-include,h.h',), ('-Xpreprocessor', '-include', '-Xpreprocessor', 'h.h')]
+    if b.clang:
+        rows += [('-Xclang', '-include', '-Xclang', 'h.h'), ('-Xclang', '-imacros', '-Xclang', 'h.h')]
+    for flags in rows:
+        b.rewrite('h.h', header(11))
+        b.refused(b.cc, *flags, *C, reason=re.escape(flags[0].split(',')[0]))
+        b.rewrite('h.h', header(22))
+        b.fresh(b.cc, *flags, *C)
+    b.proven(b.cc, '-Wp,-DH=1', *C)
+    b.fresh(b.cc, '-Wp,-DH=2', *C)
+    b.same(b.cc, '-Wp,-DH=2,-UH', *C)
+    b.same(b.cc, '-Wp,-UH', '-DH=3', *C)
+
+
+@test()
+def Wa_options(b):
+    b.write('a.c', 'int f(void) { return 1; }\n')
+    b.write('x.s', '.byte 1\n')
+    yield
+    b.proven(b.cc, *C)
+    b.fresh(b.cc, '-Wa,--noexecstack', *C)
+    b.hit(b.cc, '-Wa,--noexecstack', *C)
+    for flag in ('-Wa,-I,inc', '-Wa,x.s', '-Wa,@x.rsp', '-Wa,--MD,x.d', '-Wa,-a=list', '-Wa,--defsym,X=1'):
+        v = b.same(b.cc, flag, *C, what=flag)
+        check(v.uncacheable and any('-Wa,' in r for r in v.reasons), '%s should be refused by name: %s' % (flag, v))
+    b.refused(b.cc, '-Xassembler', '--noexecstack', *C, reason='-Xassembler')
+
+
+OPTIONS_REFUSED = {
+    'aux-info': (('-aux-info', 'f'), None), 'MJ': (('-MJ', 'f'), None), 'MJ_joined': (('-MJf',), None), 'fplugin': (('-fplugin=./p.so',), None),
+    'specs': (('-specs=s',), None), 'specs_long': (('--specs=s',), None), 'fprofile-use': (('-fprofile-use',), None),
+    'fprofile-use-path': (('-fprofile-use=prof',), None), 'fauto-profile': (('-fauto-profile=prof',), None),
+    'fprofile-instr-use': (('-fprofile-instr-use=prof',), None), 'fbranch-probabilities': (('-fbranch-probabilities',), None),
+    'unknown_f': (('-fno-such-thing-at-all',), None), 'unknown_m': (('-mno-such-thing-at-all',), None), 'unknown': (('-zork',), None),
+    'unknown_double': (('--no-such-thing=1',), None), 'ivfsoverlay': (('-ivfsoverlay', 'v.yaml'), CLANG), 'Xclang_ivfsoverlay': (('-Xclang', '-ivfsoverlay', '-Xclang', 'v.yaml'), CLANG),
+    'hmap': (('-I', 'x.hmap'), None), 'hmap_joined': (('-Ix.hmap',), None), 'frecord-gcc-switches': (('-frecord-gcc-switches',), GCC),
+    'grecord-command-line': (('-grecord-command-line',), CLANG), 'frecord-command-line': (('-frecord-command-line',), CLANG),
+    'grecord-gcc-switches': (('-g', '-grecord-gcc-switches'), CLANG), 'include-pch': (('-include-pch', 'h.pch'), CLANG),
+    'fpass-plugin': (('-fpass-plugin=./p.so',), CLANG), 'mllvm': (('-mllvm', '-load=./p.so'), CLANG), 'Xclang_load': (('-Xclang', '-load', '-Xclang', './p.so'), CLANG),
+    'wrapper': (('-wrapper', './w'), GCC), 'fdump': (('-fdump-tree-all',), GCC), 'save-temps': (('-save-temps',), None), 'fpre-include': (('-fpre-include=h.h',), GCC),
+    'idirafter_sysroot': (('-I=/inc',), None), 'iprefix': (('-iprefix', 'p', '-iwithprefix', 'q'), None), 'fmodules': (('-fmodules',), CLANG),
+    'fmodules-ts': (('-fmodules-ts',), GCC), 'gsplit-dwarf': (('-gsplit-dwarf',), None), 'Xanalyzer': (('-Xanalyzer', 'x'), CLANG),
+    'foptimization-record': (('-fsave-optimization-record',), None), 'working-directory': (('-working-directory', '.'), CLANG),
+    'fdebug-info-for-profiling-use': (('-fmemory-profile-use=f',), CLANG), 'serialize-diagnostics': (('--serialize-diagnostics', 'f'), CLANG),
+}
+
+
+def refused_option(words):
+    def run(b):
+        b.write('a.c', 'int f(void) { return 1; }\n')
+        b.write('h.h')
+        b.write('s', SPECS % 1)
+        b.write('x.hmap', 'no map')
+        b.write('v.yaml', "{'version': 0, 'roots': []}")
+        b.refused(b.cc, *words, *C, reason=re.escape(next((w for w in words if 'profile' in w or 'record' in w), words[0])))
+        yield
+    return run
+
+
+for _name, (_words, _who) in OPTIONS_REFUSED.items():
+    test(name='refused_' + _name, compilers=_who or ('gcc', 'clang'))(refused_option(_words))
+
+
+@test()
+def profile_use_reads_an_unlisted_file(b):
+    """A bare -fprofile-use takes a .gcda that is named after the output; gcc names it nowhere."""
+    b.write('a.c', 'int f(int x) { return x > 3 ? x * 7 : x / 5; }\nint main(void) { int s = 0; for (int i = 0; i < 99; i++) s += f(i); return s & 0; }\n')
+    args = (b.cc, '-O2', '-fprofile-use', '-Wno-missing-profile', *C) if b.gcc else (b.cc, '-O2', '-fprofile-use', *C)
+    yield
+    b.refused(*args, reason='fprofile-use')
+    if b.gcc:
+        subprocess.run([b.cc, '-O2', '-fprofile-generate', '-c', 'a.c', '-o', 'a.o'], cwd=b.src, env=b.environment(), check=True)
+        subprocess.run([b.cc, '-fprofile-generate', 'a.o', '-o', 'prog'], cwd=b.src, env=b.environment(), check=True)
+        subprocess.run(['./prog'], cwd=b.src, env=b.environment())
+        check(os.path.exists(b.path('a.gcda')), 'no profile')
+        b.fresh(*args)
+
+
+LIST_FLAGS = {
+    'fsanitize-ignorelist': ('-fsanitize=address', '-fsanitize-ignorelist=list'),
+    'fsanitize-blacklist': ('-fsanitize=address', '-fsanitize-blacklist=list'),
+    'fsanitize-coverage-allowlist': ('-fsanitize-coverage=func,trace-pc-guard', '-fsanitize-coverage-allowlist=list'),
+    'fsanitize-coverage-ignorelist': ('-fsanitize-coverage=func,trace-pc-guard', '-fsanitize-coverage-ignorelist=list'),
+    'fprofile-list': ('-fprofile-instr-generate', '-fprofile-list=list'),
+    'fxray-attr-list': ('-fxray-instrument', '-fxray-attr-list=list'),
+}
+
+
+def list_test(flags):
+    def run(b):
+        b.write('a.c', 'int g(int *);\nint f(int x) { int a[4]; g(a); return a[x]; }\nint h(int x) { int a[4]; g(a); return a[x] + 1; }\n')
+        kind = '[always]\nfun:' if 'xray' in flags[1] else 'src:*\nfun:' if 'allowlist' in flags[1] else 'fun:'
+        b.write('list', kind + 'f\n')
+        args = (b.cc, *flags, *CD)
+        if b.plain(*args).status:
+            skip('clang does not take it')
+        yield
+        for name in 'ffhhf':
+            b.rewrite('list', kind + name + '\n')
+            v = b.same(*args, what=name)
+            check(v.hit or v.stored or (v.uncacheable and any('list' in r for r in v.reasons)), str(v))
+        b.remove('list')
+        b.same(*args)
+    return run
+
+
+for _name, _flags in LIST_FLAGS.items():
+    test(name='list_' + _name, compilers=CLANG)(list_test(_flags))
+
+
+@test(compilers=CLANG)
+def list_of_the_sanitizer_in_the_resource_dir(b):
+    """clang takes share/asan_ignorelist.txt of its resource directory without being told."""
+    b.write('a.c', 'int g(int *);\nint f(int x) { int a[4]; g(a); return a[x]; }\nint h(int x) { int a[4]; g(a); return a[x] + 1; }\n')
+    os.makedirs(b.path('res/share'))
+    os.symlink(b.plain(b.cc, '-print-resource-dir').out.decode().strip() + '/include', b.path('res/include'))
+    args = (b.cc, '-resource-dir', b.path('res'), '-fsanitize=address', *C)
+    yield
+    b.same(*args)
+    b.same(*args)
+    before = b.plain(*args).files
+    b.write('res/share/asan_ignorelist.txt', 'fun:f\n')
+    b.same(*args, what='it appears')
+    check(b.plain(*args).files != before, 'clang does not read it')
+    yield
+    b.same(*args)
+    b.same(*args)
+    b.rewrite('res/share/asan_ignorelist.txt', 'fun:h\n')
+    b.same(*args, what='it changes')
+    b.remove('res/share/asan_ignorelist.txt')
+    b.same(*args, what='it goes')
+
+
+@test(compilers=CLANG)
+def ivfsoverlay_changes(b):
+    b.write('a.c', SRC)
+    b.write('r1.h', header(11))
+    b.write('r2.h', header(22))
+    text = "{'version': 0, 'case-sensitive': 'true', 'roots': [{'name': '%s', 'type': 'directory', 'contents': [{'name': 'h.h', 'type': 'file', 'external-contents': '%s'}]}]}"
+    b.write('v.yaml', text % (b.path('virtual'), b.path('r1.h')))
+    args = (b.cc, '-Ivirtual', '-ivfsoverlay', 'v.yaml', '-I', b.path('virtual'), *C)
+    yield
+    b.refused(*args, reason='ivfsoverlay')
+    b.rewrite('v.yaml', text % (b.path('virtual'), b.path('r2.h')))
+    b.fresh(*args)
+
+
+@test()
+def resource_dir_or_gcc_include_changes(b):
+    if b.gcc:
+        skip('gcc has no such option; its directories are in private_gcc_include')
+    b.write('a.c', '#include <stddef.h>\nint f(void) { return RES; }\n')
+    b.write('r1/include/stddef.h', '#define RES 11\n')
+    b.write('r2/include/stddef.h', '#define RES 22\n')
+    yield
+    for form in (('-resource-dir', '%s'), ('-resource-dir=%s',)):
+        one, two = ([w.replace('%s', b.path(r)) for w in form] for r in ('r1', 'r2'))
+        b.write('r1/include/stddef.h', '#define RES 11\n')
+        b.same(b.cc, *one, *C)
+        b.hit(b.cc, *one, *C)
+        b.same(b.cc, *two, *C)
+        b.rewrite('r1/include/stddef.h', '#define RES 33\n')
+        b.fresh(b.cc, *one, *C)
+
+
+@test(modes=MODES)
+def order_of_arguments(b):
+    b.write('a.c', SRC.replace('H;', '10 * H + X;'))
+    b.write('one/h.h', header(1))
+    b.write('two/h.h', header(2))
+    yield
+    rows = [('-DX=1', '-UX', '-DX=2', '-Ione', '-Itwo'), ('-DX=2', '-UX', '-DX=1', '-Ione', '-Itwo'), ('-DX=1', '-DX=2', '-Ione', '-Itwo'),
+            ('-DX=2', '-DX=1', '-Ione', '-Itwo'), ('-DX=1', '-Itwo', '-Ione'), ('-DX=1', '-Ione', '-Itwo'), ('-UX', '-DX=1', '-Itwo', '-Ione'),
+            ('-DX=1', '-UX', '-Itwo', '-Ione'), ('-DX=1', '-isystem', 'two', '-Ione'), ('-DX=1', '-Itwo', '-iquote', 'one'),
+            ('-DX=1', '-isystem', 'two', '-isystem', 'one'), ('-DX=1', '-idirafter', 'one', '-isystem', 'two'), ('-D', 'X=3', '-I', 'two'),
+            ('-DX=3', '-Itwo', '-O2', '-O0'), ('-DX=3', '-Itwo', '-O0', '-O2'), ('-DX=3', '-Ione', '-Ione', '-Itwo', '-Ione')]
+    for _ in range(2):
+        for flags in rows:
+            v = b.same(b.cc, *flags, *C, what=' '.join(flags))
+    for flags in rows:
+        if b.plain(b.cc, *flags, *C).status == 0:
+            b.hit(b.cc, *flags, *C, what=' '.join(flags))
+
+
+@test()
+def dash_I_dash_and_empty_words(b):
+    b.write('a.c', SRC)
+    b.write('h.h', header(1))
+    yield
+    for flags in (('-I-',), ('-I', ''), ('-D', ''), ('-include', ''), ('',), ('-DX',), ('-DX=',), ('-D=',), ('-DX(a)=a',), ('-D', 'X Y'), ('-DX\n=1',)):
+        b.same(b.cc, *flags, *C, what=repr(flags))
+        b.same(b.cc, *flags, *C, what=repr(flags))
+
+
+# ---- -march=native
+
+@test()
+def native(b):
+    b.write('a.c', 'float f(float *a, float *c) { float s = 0; for (int i = 0; i < 64; i++) s += a[i] * c[i]; return s; }\n')
+    yield
+    for flags in (('-march=native',), ('-mtune=native',), ('-march=native', '-mtune=native'), ('-march=x86-64', '-mtune=native')):
+        b.proven(b.cc, '-O3', '-ffast-math', *flags, *C)
+    for flag in ('-mcpu=native',):
+        b.same(b.cc, '-O3', flag, *C)
+        b.same(b.cc, '-O3', flag, *C)
+
+
+NATIVE = r'''
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+int main(int argc, char **argv) {
+  static char word[64] = "-march=";
+  FILE *f = fopen("%s", "r");
+  if (f) { fgets(word + 7, 50, f); fclose(f); }
+  for (int i = 1; i < argc; i++)
+    if (!strcmp(argv[i], "-march=native")) argv[i] = word;
+  execv("%s", argv);
+  return 99;
+}
+'''
+
+
+@test()
+def native_on_two_hosts(b):
+    """One cache, two hosts: the second is played by a driver that takes the processor from a file, and by private state of its own."""
+    b.write('a.c', 'float f(float *a, float *c) { float s = 0; for (int i = 0; i < 64; i++) s += a[i] * c[i]; return s; }\n')
+    driver = b.program(b.root + '/host/' + b.cc, NATIVE % (b.root + '/cpu', shutil.which(b.cc)))
+    args = (driver, '-O3', '-ffast-math', '-march=native', *C)
+    yield
+
+    def on(cpu):
+        with open(b.root + '/cpu', 'w') as f:
+            f.write(cpu)
+        return {'CCHAIN_STATE_DIR': b.root + '/state-' + cpu}
+    for _ in range(2):
+        for cpu in ('haswell', 'skylake-avx512', 'x86-64'):
+            b.same(*args, env=on(cpu), what=cpu)
+    for cpu in ('haswell', 'skylake-avx512', 'x86-64'):
+        b.hit(*args, env=on(cpu), what=cpu)
+
+
+# ---- the compiler itself
+
+def patch_version(path, new):
+    """Changes the packager's word in the version that goes into each object: same size. False if it is not in there."""
+    with open(path, 'r+b') as f:
+        data = f.read()
+        m = re.search(rb'(Debian |Ubuntu |GNU |Red Hat )?(clang version )?\(?(Debian|Ubuntu|SUSE|Red Hat|GNU|Alpine)[ -]', data)
+        if not m:
+            return False
+        word = m.group(3)
+        f.seek(0)
+        f.write(data.replace(word + b' ', new.encode().ljust(len(word), b'x')[:len(word)] + b' '))
+    return True
+
+
+def private_gcc(b, proper='cc1'):
+    """A driver and its cc1 in a folder of our own, found as in an installation."""
+    real = b.plain(b.cc, '-print-prog-name=' + proper).out.decode().strip()
+    if not os.path.isabs(real):
+        skip('where %s is can\'t be told' % proper)
+    base = os.path.dirname(real)
+    tail = '/'.join(base.split('/')[-3:])
+    lib = b.path('tool/lib/' + tail)
+    os.makedirs(b.path('tool/bin'))
+    os.makedirs(lib)
+    for name in os.listdir(base):
+        if name != proper:
+            os.symlink(base + '/' + name, lib + '/' + name)
+    shutil.copy2(real, lib + '/' + proper)
+    driver = b.path('tool/bin/' + (b.cc if proper == 'cc1' else b.cxx))
+    shutil.copy2(os.path.realpath(shutil.which(os.path.basename(driver))), driver)
+    used = b.plain(driver, '-print-prog-name=' + proper).out.decode().strip()
+    if os.path.realpath(used) != lib + '/' + proper:
+        skip('the copied driver takes ' + used)
+    return driver, lib + '/' + proper
+
+
+def private_clang(b):
+    real = os.path.realpath(shutil.which('clang'))
+    listed = subprocess.run(['ldd', real], capture_output=True, text=True).stdout
+    m = re.search(r'(libclang-cpp\S*) => (\S+)', listed)
+    if not m:
+        skip('clang is one large program')
+    driver, library = b.path('tool/bin/clang'), b.path('tool/lib/' + m.group(1))
+    os.makedirs(b.path('tool/bin'))
+    os.makedirs(b.path('tool/lib'))
+    shutil.copy2(real, driver)
+    shutil.copy2(os.path.realpath(m.group(2)), library)
+    res = b.plain('clang', '-print-resource-dir').out.decode().strip()
+    os.makedirs(b.path('tool/lib/clang'))
+    os.symlink(res, b.path('tool/lib/clang/' + os.path.basename(res)))
+    if library not in subprocess.run(['ldd', driver], capture_output=True, text=True).stdout.replace('/bin/../', '/'):
+        skip('the copied clang takes another library')
+    return driver, library
+
+
+def private_tool(b, proper='cc1'):
+    return private_gcc(b, proper) if b.gcc else private_clang(b)
+
+
+def upgraded(b, change, proper='cc1'):
+    """The program that makes the objects is changed; the driver is not."""
+    name = 'a.c' if proper == 'cc1' else 'a.cc'
+    b.write(name, 'int f(void) { return 1; }\n')
+    driver, program = private_tool(b, proper)
+    args = (driver, '-c', name, '-o', 'a.o')
+    yield
+    b.proven(*args)
+    before = b.plain(*args).files
+    change(program)
+    if b.plain(*args).files == before:
+        skip('the version in the objects could not be changed')
+    b.fresh(*args)
+    yield
+    b.same(*args)
+    b.hit(*args)
+
+
+def in_place(program):
+    st = os.stat(program)
+    if not patch_version(program, 'Zebian'):
+        skip('no packager in the version')
+    os.utime(program, ns=(st.st_atime_ns, st.st_mtime_ns))
+
+
+def replaced(program):
+    st = os.stat(program)
+    shutil.copy2(program, program + '.n')
+    if not patch_version(program + '.n', 'Zebian'):
+        skip('no packager in the version')
+    os.utime(program + '.n', ns=(st.st_atime_ns, st.st_mtime_ns))
+    os.rename(program + '.n', program)
+
+
+@test()
+def compiler_upgraded_in_place(b):
+    """cc1 (libclang-cpp) of equal size and mtime, the driver as it was."""
+    yield from upgraded(b, in_place)
+
+
+@test()
+def compiler_replaced_with_equal_size_and_mtime(b):
+    yield from upgraded(b, replaced)
+
+
+@test(compilers=GCC)
+def cc1plus_changed_under_the_same_driver(b):
+    yield from upgraded(b, replaced, 'cc1plus')
+
+
+@test()
+def driver_changed(b):
+    b.write('a.c', 'int f(void) { return 1; }\n')
+    driver = b.path('tool/' + b.cc)
+    os.makedirs(b.path('tool'))
+    text = NATIVE.replace('-march=native', '-DNEVER%d') % (1, '/dev/null', shutil.which(b.cc))
+    with_h = text.replace('execv(', 'argv[0] = "%s"; execv(' % b.cc)
+    b.program(driver, with_h)
+    args = (driver, *C)
+    yield
+    b.proven(*args)
+    b.program(driver, with_h.replace('NEVER1', 'NEVER2').replace('int i = 1;', 'int i = 0; i++;'))
+    b.fresh(*args)
+
+
+@test(compilers=GCC)
+def private_gcc_include(b):
+    """A header of the compiler's own directory changes."""
+    b.write('a.c', '#include <stddef.h>\n#include <own.h>\nint f(void) { return H; }\n')
+    os.makedirs(b.path('tool/bin'))
+    base = os.path.dirname(b.plain(b.cc, '-print-prog-name=cc1').out.decode().strip())
+    lib = b.path('tool/lib/' + '/'.join(base.split('/')[-3:]))
+    os.makedirs(lib)
+    for name in os.listdir(base):
+        os.symlink(base + '/' + name, lib + '/' + name)
+    os.unlink(lib + '/include')
+    shutil.copytree(base + '/include', lib + '/include')
+    driver = shutil.copy2(os.path.realpath(shutil.which(b.cc)), b.path('tool/bin/gcc'))
+    own = os.path.relpath(lib, b.src) + '/include/own.h'
+    b.write(own, header(11))
+    args = (driver, *CD)
+    if b.plain(*args).status:
+        skip('the copied driver looks elsewhere')
+    yield
+    b.proven(*args)
+    b.rewrite(own, header(22))
+    b.fresh(*args)
+
+
+@test(compilers=GCC)
+def assembler_in_a_B_directory_changes(b):
+    b.write('a.c', 'int f(void) { return 1; }\n')
+    fake_as(b, 'tools/as', 'yes')
+    fake_as(b, 'other', 'no')
+    st = os.stat(b.path('tools/as'))
+    args = (b.cc, '-Btools/', *C)
+    check(b.plain(*args).files != b.plain(b.cc, *C).files, 'gcc does not take it')
+    yield
+    b.proven(*args)
+    os.utime(b.path('other'), ns=(st.st_atime_ns, st.st_mtime_ns))
+    os.rename(b.path('other'), b.path('tools/as'))
+    b.fresh(*args)
+    yield
+    b.same(*args)
+    b.hit(*args)
+
+
+@test()
+def assembler_appears_in_a_B_directory(b):
+    b.write('a.c', 'int f(void) { return 1; }\n')
+    fake_as(b, 'as1', 'yes')
+    os.makedirs(b.path('tools'))
+    args = (b.cc, '-Btools', *C) if b.gcc else (b.cc, '-fno-integrated-as', '-Btools', *C)
+    yield
+    b.proven(*args)
+    os.rename(b.path('as1'), b.path('tools/as'))
+    v = b.same(*args)
+    check(not v.hit, 'a hit after it appeared')
+    b.remove('tools/as')
+    b.same(*args)
+
+
+@test(compilers=GCC)
+def cc1_appears_in_a_B_directory(b):
+    b.write('a.c', 'int f(void) { return 1; }\n')
+    os.makedirs(b.path('tools'))
+    real = b.plain(b.cc, '-print-prog-name=cc1').out.decode().strip()
+    args = (b.cc, '-Btools/', *C)
+    yield
+    b.proven(*args)
+    shutil.copy2(real, b.path('new'))
+    if not patch_version(b.path('new'), 'Zebian'):
+        skip('no packager in the version')
+    os.rename(b.path('new'), b.path('tools/cc1'))
+    b.fresh(*args)
+    yield
+    b.same(*args)
+    b.hit(*args)
+
+
+@test()
+def compiler_behind_a_link_that_is_flipped(b):
+    b.write('a.c', 'int f(void) { return M; }\n')
+    text = NATIVE.replace('argv[i] = word', '0').replace('execv(', 'char *v[argc + 2]; v[0] = "%s"; v[1] = "-DM=NUMBER"; for (int i = 1; i <= argc; i++) v[i + 1] = argv[i]; argv = v; execv(' % b.cc)
+    for n in (11, 22):
+        b.program('v%d/%s' % (n, b.cc), text.replace('NUMBER', str(n)) % ('/dev/null', shutil.which(b.cc)))
+    b.link('current', 'v11')
+    b.link('link-' + b.cc, 'v11/' + b.cc)
+    yield
+    for path, flip in ((b.path('current/' + b.cc), lambda n: b.link('current', 'v%d' % n)),
+                       (b.path('link-' + b.cc), lambda n: b.link('link-' + b.cc, 'v%d/%s' % (n, b.cc)))):
+        args = (path, *C)
+        b.proven(*args)
+        flip(22)
+        b.fresh(*args)
+        b.hit(*args)
+        flip(11)
+        b.hit(*args)
+    env = {'PATH': b.path('current') + ':' + b.env['PATH']}
+    b.same(b.cc, *C, env=env)
+    b.hit(b.cc, *C, env=env)
+    b.link('current', 'v22')
+    b.fresh(b.cc, *C, env=env) if False else b.same(b.cc, *C, env=env)
+
+
+@test()
+def compiler_appears_earlier_on_PATH(b):
+    b.write('a.c', '#ifndef M\n#define M 0\n#endif\nint f(void) { return M; }\n')
+    text = NATIVE.replace('argv[i] = word', '0').replace('execv(', 'char *v[argc + 2]; v[0] = "%s"; v[1] = "-DM=5"; for (int i = 1; i <= argc; i++) v[i + 1] = argv[i]; argv = v; execv(' % b.cc)
+    b.program('new', text % ('/dev/null', shutil.which(b.cc)))
+    os.makedirs(b.path('early'))
+    env = {'PATH': b.path('early') + ':' + b.env['PATH']}
+    yield
+    b.proven(b.cc, *C, env=env)
+    os.rename(b.path('new'), b.path('early/' + b.cc))
+    b.fresh(b.cc, *C, env=env)
+
+
+@test()
+def called_by_another_name(b):
+    """clang takes target and language from the name it is called by; the file is the same."""
+    b.write('a.c', 'int f(void) { return sizeof(long) + sizeof(\'a\'); }\n')
+    real = shutil.which(b.cc)
+    names = ['i686-linux-gnu-clang', 'aarch64-linux-gnu-clang', 'clang++', 'clang'] if b.clang else ['my-gcc', 'gcc', 'x86_64-linux-gnu-gcc']
+    os.makedirs(b.path('bin'))
+    for n in names:
+        os.symlink(os.path.realpath(real), b.path('bin/' + n))
+    yield
+    for _ in range(2):
+        for n in names:
+            b.same(b.path('bin/' + n), *C, what=n)
+    for n in names:
+        b.hit(b.path('bin/' + n), *C, what=n)
+
+
+@test()
+def script_compiler(b):
+    b.write('a.c', '#ifndef M\n#define M 0\n#endif\nint f(void) { return M; }\n')
+    script = b.write('bin/' + b.cc, '#!/bin/sh\nexec %s -DM="${MARK:-$(cat %s)}" "$@"\n' % (shutil.which(b.cc), b.path('mark')))
+    os.chmod(script, 0o755)
+    b.write('mark', '11')
+    args = (script, *C)
+    yield
+    b.refused(*args, reason='script')
+    b.rewrite('mark', '22')
+    b.fresh(*args)
+    b.refused(*args, reason='script', env={'MARK': '3'})
+    # Its files and variables are told.
+    config = b.root + '/config.json'
+    with open(config, 'w') as f:
+        f.write('{"compilers": [{"path": "%s", "files": ["%s"], "env": ["MARK"]}]}' % (script, b.path('mark')))
+    env = {'CCHAIN_CONFIG': config}
+    yield
+    b.proven(*args, env=env)
+    b.rewrite('mark', '33')
+    b.fresh(*args, env=env)
+    b.fresh(*args, env=dict(env, MARK='4'))
+    b.fresh(*args, env=dict(env, MARK='5'))
+    yield
+    b.same(*args, env=env)
+    b.same(*args, env=env)
+    with open(script, 'a') as f:
+        f.write('# changed\n')
+    b.fresh(*args, env=env)
+
+
+@test()
+def script_without_an_interpreter_line(b):
+    b.write('a.c', 'int f(void) { return 1; }\n')
+    script = b.write('bin/' + b.cc, 'exec %s "$@"\n' % shutil.which(b.cc))
+    os.chmod(script, 0o755)
+    yield
+    for _ in range(2):
+        r, v = b.cached(script, *C)
+        check(not v.hit and not v.stored, str(v))
+        check(r.status == 0 and 'a.o' in r.files, 'it does not run: %r' % r.err)
+
+
+@test(compilers=CLANG)
+def gcc_installation_appears_for_clang(b):
+    """clang takes C++ headers of the newest lib/gcc/…: all recorded files are unchanged when another appears."""
+    target = b.plain(b.cc, '-print-multiarch').out.decode().strip() or 'x86_64-linux-gnu'
+    machine = b.plain(shutil.which('gcc') or b.cc, '-dumpmachine').out.decode().strip()
+    b.write('a.cc', '#include <vecky>\nint f(void) { return H; }\n')
+
+    def install(n, value):
+        b.write('root/usr/include/c++/%d/vecky' % n, header(value))
+        lib = 'root/usr/lib/gcc/%s/%d/' % (machine, n)
+        for name in ('crtbegin.o', 'crtend.o'):
+            b.write(lib + name)
+        os.makedirs(b.path('root/usr/include/%s/c++/%d' % (machine, n)), exist_ok=True)
+    install(11, 11)
+    b.write('root/usr/lib/x86_64-linux-gnu/x', '')
+    args = (b.cxx, '--sysroot=' + b.path('root'), '-stdlib=libstdc++', '-c', 'a.cc', '-o', 'a.o')
+    if b.plain(*args).status:
+        skip('this clang does not look there')
+    yield
+    b.proven(*args)
+    install(12, 22)
+    b.fresh(*args)
+    yield
+    b.same(*args)
+    b.hit(*args)
+    shutil.rmtree(b.path('root/usr/lib/gcc/%s/12' % machine))
+    b.same(*args, what='the installation goes')
+    install(12, 33)
+    b.same(*args, what='it comes back with other headers')
+
+
+@test(compilers=CLANG)
+def headers_of_the_gcc_installation_come_later(b):
+    machine = b.plain(shutil.which('gcc') or b.cc, '-dumpmachine').out.decode().strip()
+    b.write('a.cc', '#if __has_include(<vecky>)\n#include <vecky>\n#else\n#define H 0\n#endif\nint f(void) { return H; }\n')
+    for n in (11, 12):
+        for name in ('crtbegin.o', 'crtend.o'):
+            b.write('root/usr/lib/gcc/%s/%d/%s' % (machine, n, name))
+    b.write('root/usr/include/c++/11/vecky', header(11))
+    args = (b.cxx, '--sysroot=' + b.path('root'), '-stdlib=libstdc++', '-c', 'a.cc', '-o', 'a.o')
+    yield
+    b.proven(*args)
+    b.write('root/usr/include/c++/12/vecky', header(22))
+    b.same(*args, what='the headers of 12 appear')
+    b.same(*args)
+
+
+# ---- precompiled headers
+
+def make_gch(b, name, text, folder=False):
+    """A precompiled header of `text`, as gcc would take it in place of the header that now says something else."""
+    keep = open(b.path(name)).read() if os.path.exists(b.path(name)) else None
+    b.write(name, text)
+    out = b.path(name + '.gch')
+    if folder:
+        os.makedirs(out, exist_ok=True)
+        out += '/any'
+    subprocess.run([b.cc, '-x', 'c-header', b.path(name), '-o', out], cwd=b.src, env=b.environment(), check=True)
+    if keep is None:
+        b.remove(name)
+    else:
+        b.write(name, keep)
+
+
+def gch(where, setup, args, folder=False, modes=('direct',)):
+    def run(b):
+        b.write('a.c', SRC)
+        for name in setup:
+            b.write(name, header(11))
+        command = (b.cc, *args, *CD)
+        yield
+        b.proven(*command)
+        make_gch(b, where, header(22), folder)
+        plain = b.plain(*command)
+        b.refused(*command, reason='precompiled header|gch')
+        shutil.rmtree(b.path(where + '.gch')) if folder else b.remove(where + '.gch')
+        b.same(*command)
+    return run
+
+
+test(name='gch_beside_a_header', compilers=GCC, modes=MODES)(gch('h.h', ['h.h'], ()))
+test(name='gch_folder_beside_a_header', compilers=GCC, modes=MODES)(gch('h.h', ['h.h'], (), folder=True))
+test(name='gch_where_the_header_is_not', compilers=GCC)(gch('one/h.h', ['one/x.h', 'two/h.h'], ('-Ione', '-Itwo')))
+test(name='gch_folder_where_the_header_is_not', compilers=GCC)(gch('one/h.h', ['one/x.h', 'two/h.h'], ('-Ione', '-Itwo'), folder=True))
+test(name='gch_beside_a_header_later_in_the_path', compilers=GCC)(gch('two/h.h', ['one/x.h', 'two/h.h'], ('-Ione', '-Itwo')))
+test(name='gch_of_a_forced_include', compilers=GCC)(gch('g.h', ['g.h', 'h.h'], ('-include', 'g.h')))
+
+
+@test(compilers=GCC)
+def gch_there_from_the_start(b):
+    b.write('a.c', SRC)
+    b.write('h.h', header(11))
+    make_gch(b, 'h.h', header(22))
+    yield
+    b.refused(b.cc, *CD, reason='precompiled header|gch')
+    b.remove('h.h.gch')
+    b.same(b.cc, *CD)
+
+
+@test(compilers=GCC)
+def gch_appears_during_the_compile(b):
+    b.write('a.c', SRC)
+    b.write('h.h', header(11))
+    make_gch(b, 'h.h', header(22))
+    os.rename(b.path('h.h.gch'), b.path('keep'))
+    yield from during(b, (b.cc, *CD), 'mv keep h.h.gch', 'mv h.h.gch keep')
+
+
+@test(compilers=CLANG)
+def pch_of_clang(b):
+    b.write('a.c', 'int f(void) { return H; }\n')
+    b.write('h.h', header(11))
+    subprocess.run([b.cc, '-x', 'c-header', 'h.h', '-o', 'x.pch'], cwd=b.src, env=b.environment(), check=True)
+    yield
+    b.refused(b.cc, '-include-pch', 'x.pch', *C, reason='include-pch')
+    b.proven(b.cc, '-include', 'h.h', *C)
+    subprocess.run([b.cc, '-x', 'c-header', 'h.h', '-o', 'h.h.pch', '-DNOT=1'], cwd=b.src, env=b.environment(), check=True)
+    b.refused(b.cc, '-include', 'h.h', *C, reason='precompiled header')
+    b.remove('h.h.pch')
+    b.hit(b.cc, '-include', 'h.h', *C)
+    b.refused(b.cc, '-x', 'c-header', '-c', 'h.h', '-o', 'y.pch', reason='precompiled header', compare=False)
+
+
+@test(compilers=CLANG)
+def pch_appears_beside_a_forced_include_found_later(b):
+    """clang looks for h.h.pch beside the word of -include, and not along the path."""
+    b.write('a.c', 'int f(void) { return H; }\n')
+    b.write('inc/h.h', header(11))
+    b.write('other/h.h', header(22))
+    args = (b.cc, '-Iinc', '-include', 'h.h', *C)
+    yield
+    b.proven(*args)
+    for where in ('h.h', 'inc/h.h'):
+        subprocess.run([b.cc, '-x', 'c-header', 'other/h.h', '-o', where + '.pch'], cwd=b.src, env=b.environment(), check=True)
+        b.same(*args, what=where)
+        b.same(*args, what=where)
+        b.remove(where + '.pch')
+
+
+# ---- links
+
+def flip(flag, same_content, args=CD, deep=False, source=SRC):
+    def run(b):
+        b.write('a.c', source.replace('"h.h"', '<sub/h.h>' if deep else '<h.h>'))
+        sub = '/sub' if deep else ''
+        b.write('v1%s/h.h' % sub, header(11) + 'static const char *file_ = __FILE__;\nconst char **where_ = &file_;\n')
+        b.write('v2%s/h.h' % sub, header(11 if same_content else 22) + 'static const char *file_ = __FILE__;\nconst char **where_ = &file_;\n')
+        b.link('current-version-of-it', 'v1')
+        words = (b.cc, flag, 'current-version-of-it', *args)
+        yield
+        b.proven(*words)
+        b.link('current-version-of-it', 'v2')
+        v = b.same(*words)
+        check(not v.hit or same_content, 'a hit after the flip')
+        yield
+        b.same(*words)
+        b.same(*words)
+        b.link('current-version-of-it', 'v1')
+        b.same(*words)
+    return run
+
+
+test(name='link_in_the_search_path_flipped', modes=MODES)(flip('-I', False))
+test(name='link_in_the_system_path_flipped', modes=MODES)(flip('-isystem', False))
+test(name='link_in_the_quote_path_flipped')(flip('-iquote', False, deep=False, source=SRC)) if False else None
+test(name='link_flipped_to_equal_content', modes=MODES)(flip('-I', True))
+test(name='system_link_flipped_to_equal_content', modes=MODES)(flip('-isystem', True))
+test(name='system_link_flipped_to_equal_content_without_deps')(flip('-isystem', True, args=C))
+test(name='system_link_flipped_to_equal_content_under_g')(flip('-isystem', True, args=('-g', *CD)))
+test(name='system_link_flipped_to_equal_content_under_MMD')(flip('-isystem', True, args=('-MMD', *C)))
+test(name='system_link_flipped_deep')(flip('-isystem', True, deep=True))
+
+
+@test(modes=MODES)
+def link_inside_the_system_path_flipped(b):
+    """The folder given is no link; one below it is. gcc writes the target's name where that is shorter."""
+    b.write('a.c', '#include <lib/h.h>\nint f(void) { return H; }\n')
+    text = header(11) + 'static const char *file_ = __FILE__;\nconst char **where_ = &file_;\n'
+    b.write('v1/h.h', text)
+    b.write('v2/h.h', text)
+    os.makedirs(b.path('a-long-name-of-a-folder'))
+    b.link('a-long-name-of-a-folder/lib', '../v1')
+    args = (b.cc, '-isystem', 'a-long-name-of-a-folder', *CD)
+    yield
+    b.proven(*args)
+    b.link('a-long-name-of-a-folder/lib', '../v2')
+    b.same(*args)
+    yield
+    b.same(*args)
+    b.same(*args)
+
+
+@test()
+def link_to_a_header_flipped_to_equal_content(b):
+    b.write('a.c', '#include <h.h>\nint f(void) { return H; }\n')
+    text = header(11) + 'static const char *file_ = __FILE__;\nconst char **where_ = &file_;\n'
+    b.write('v1', text)
+    b.write('v2', text)
+    os.makedirs(b.path('a-long-name-of-a-folder'))
+    b.link('a-long-name-of-a-folder/h.h', '../v1')
+    args = (b.cc, '-isystem', 'a-long-name-of-a-folder', *CD)
+    yield
+    b.proven(*args)
+    b.link('a-long-name-of-a-folder/h.h', '../v2')
+    b.same(*args)
+
+
+@test()
+def parent_of_the_search_path_is_a_link_that_flips(b):
+    b.write('a.c', SRC.replace('"h.h"', '<h.h>'))
+    b.write('v1/inc/h.h', header(11))
+    b.write('v2/inc/h.h', header(22))
+    b.link('now', 'v1')
+    args = (b.cc, '-Inow/inc', '-Inow/../v1/inc', *CD)
+    yield
+    b.proven(*args)
+    b.link('now', 'v2')
+    b.fresh(*args)
+
+
+@test()
+def duplicate_directories_that_part(b):
+    """Two -I of one inode count once; then the link leads elsewhere."""
+    b.write('a.c', '#include <h.h>\nint f(void) { return H; }\n')
+    b.write('v1/h.h', '#ifndef ONE\n#define ONE\n#include_next <h.h>\n#endif\n')
+    b.write('v2/h.h', header(22))
+    b.write('v3/h.h', header(33))
+    b.link('dup', 'v1')
+    args = (b.cc, '-Iv1', '-Idup', '-Iv3', *C)
+    yield
+    b.proven(*args)
+    b.link('dup', 'v2')
+    b.fresh(*args)
+
+
+@test()
+def I_that_becomes_a_system_directory(b):
+    """gcc drops an -I that is one of its system directories by inode."""
+    b.write('a.c', WARNS + '#include <stdio.h>\n')
+    b.write('v1/x.h')
+    b.link('inc', 'v1')
+    args = (b.cc, '-Iinc', *W, *CD)
+    yield
+    b.proven(*args)
+    b.link('inc', '/usr/include')
+    b.same(*args)
+    b.same(*args)
+
+
+# ---- #pragma once
+
+@test(compilers=GCC, modes=MODES)
+def once_twins_of_equal_content_and_mtime(b):
+    """gcc takes two files for one by content and mtime: `touch` alone changes the object."""
+    b.write('a.c', '#include "x/o.h"\n#include "y/o.h"\nint f(void) { return N; }\n')
+    text = '#pragma once\n#ifdef N\n#undef N\n#define N 2\n#else\n#define N 1\n#endif\n'
+    when = (10**18, 10**18)
+    b.write('x/o.h', text, when)
+    b.write('y/o.h', text, when)
+    args = (b.cc, *CD)
+    yield
+    twins = b.plain(*args).files
+    b.same(*args)
+    b.same(*args)
+    os.utime(b.path('y/o.h'), ns=(10**18 + 10**9,) * 2)
+    check(b.plain(*args).files != twins, 'touch does not change the object')
+    b.same(*args, what='after a touch')
+    os.utime(b.path('y/o.h'), ns=when)
+    b.same(*args, what='touched back')
+    yield
+    b.same(*args)
+    b.same(*args)
+    if b.direct:
+        b.refused(*args, reason='pragma once')
+
+
+@test(compilers=GCC)
+def once_twins_by_import_and_forced(b):
+    text = '#ifdef N\n#undef N\n#define N 2\n#else\n#define N 1\n#endif\n'
+    b.write('a.c', '#import "y/o.h"\n#import "x/o.h"\nint f(void) { return N; }\n')
+    when = (10**18, 10**18)
+    b.write('x/o.h', text, when)
+    b.write('y/o.h', text, when)
+    args = (b.cc, *CD)
+    yield
+    b.same(*args)
+    b.same(*args)
+    os.utime(b.path('y/o.h'), ns=(10**18 + 10**9,) * 2)
+    b.same(*args, what='after a touch')
+
+
+@test(compilers=GCC)
+def once_twin_appears(b):
+    """They differ at first; then one gets the other's content and mtime."""
+    text = '#pragma once\n#ifdef N\n#undef N\n#define N 2\n#else\n#define N 1\n#endif\n'
+    b.write('a.c', '#include "x/o.h"\n#include "y/o.h"\nint f(void) { return N; }\n')
+    when = (10**18, 10**18)
+    b.write('x/o.h', text, when)
+    b.write('y/o.h', text + '//\n', when)
+    args = (b.cc, *CD)
+    yield
+    b.proven(*args)
+    b.write('y/o.h', text, when)
+    b.same(*args)
+    os.utime(b.path('y/o.h'), ns=(10**18 + 10**9,) * 2)
+    b.same(*args, what='after a touch')
+
+
+@test(compilers=GCC)
+def once_by_pragma_operator(b):
+    text = '_Pragma("once")\n#ifdef N\n#undef N\n#define N 2\n#else\n#define N 1\n#endif\n'
+    b.write('a.c', '#include "x/o.h"\n#include "y/o.h"\nint f(void) { return N; }\n')
+    when = (10**18, 10**18)
+    b.write('x/o.h', text, when)
+    b.write('y/o.h', text, when)
+    yield
+    b.same(b.cc, *CD)
+    b.same(b.cc, *CD)
+    os.utime(b.path('y/o.h'), ns=(10**18 + 10**9,) * 2)
+    b.same(b.cc, *CD, what='after a touch')
+
+
+@test(compilers=GCC)
+def once_in_one_of_equal_files(b):
+    """x has seen `#pragma once` by way of a macro that the other did not have; a third name is a twin that is included once more."""
+    text = '#pragma once\nint n_;\n'
+    b.write('a.c', '#include "x/o.h"\n#include "x/../x/o.h"\n#include "z/o.h"\nint f(void) { return 1; }\n')
+    when = (10**18, 10**18)
+    b.write('x/o.h', text, when)
+    b.link('z', 'x')
+    yield
+    b.same(b.cc, *CD)
+    b.same(b.cc, *CD)
+    os.utime(b.path('x/o.h'))
+    b.same(b.cc, *CD, what='after a touch')
+
+
+def once_inode(link):
+    def run(b):
+        b.write('a.c', '#include "x/o.h"\n#include "y/o.h"\nint f(void) { return N; }\n')
+        text = '#pragma once\n#ifdef N\n#undef N\n#define N 2\n#else\n#define N 1\n#endif\n'
+        b.write('x/o.h', text)
+        os.makedirs(b.path('y'))
+
+        def join():
+            if os.path.lexists(b.path('y/o.h')):
+                b.remove('y/o.h')
+            link(b.path('x/o.h'), b.path('y/o.h'))
+        join()
+        args = (b.cc, *CD)
+        yield
+        one = b.plain(*args).files
+        b.same(*args)
+        b.same(*args)
+        b.write('y/o.h', text)  # equal bytes, a file of its own
+        check(b.plain(*args).files != one, 'the inode does not change the object') if b.clang else None
+        b.same(*args, what='two files')
+        yield
+        b.same(*args, what='two files')
+        b.same(*args, what='two files')
+        join()
+        b.same(*args, what='one file again')
+        b.same(*args, what='one file again')
+    return run
+
+
+test(name='once_of_hard_links')(once_inode(os.link))
+test(name='once_of_links')(once_inode(lambda a, l: os.symlink('../x/o.h', l)))
+
+
+# ---- preprocess mode
+
+@test(modes=('preprocess', 'direct+preprocess'))
+def g3_in_preprocess_mode(b):
+    b.write('a.c', SRC)
+    b.write('h.h', header(1) + '#define UNUSED 11\n')
+    args = (b.cc, '-g3', *C)
+    yield
+    b.same(*args)
+    b.same(*args)
+    b.rewrite('h.h', header(1) + '#define UNUSED 22\n')
+    if b.mode == 'preprocess':
+        b.refused(*args, reason='-g3')
+    b.same(*args)
+    yield
+    b.same(*args)
+    b.write('a.c', '#define AT_HOME 1\n' + SRC)
+    b.same(*args)
+    for form in ('-ggdb3', '-g2 -g3', '-g3 -g1', '-gdwarf-4 -g3'):
+        v = b.same(b.cc, *form.split(), *C)
+        if b.mode == 'preprocess' and form != '-g3 -g1':
+            check(v.uncacheable, '%s: %s' % (form, v))
+
+
+def switch(comment):
+    return 'int f(int x) { switch (x) { case 1: x++; %s\n case 2: return 3; } return x; }\n' % comment
+
+
+@test(modes=MODES)
+def fallthrough_comment(b):
+    b.write('a.c', switch('/* fallthrough */'))
+    args = (b.cc, *W, *C)
+    yield
+    b.proven(*args)
+    b.write('a.c', switch('/* something else */'))
+    b.same(*args)
+    yield
+    b.same(*args)
+    b.same(*args)
+    b.write('a.c', switch('/* fallthrough */'))
+    b.same(*args)
+
+
+@test(modes=MODES)
+def fallthrough_comment_in_a_header(b):
+    b.write('a.c', '#include "h.h"\n')
+    b.write('h.h', switch('/* fall through */'))
+    args = (b.cc, *W, *C)
+    yield
+    b.proven(*args)
+    b.write('h.h', switch('/* not so much */'))
+    b.same(*args)
+    b.write('h.h', switch('// FALLTHRU'))
+    b.same(*args)
+
+
+@test(modes=('preprocess', 'direct+preprocess'))
+def spelling_that_a_diagnostic_shows(b):
+    """The caret line shows comments and macros as they are written, which -E does not."""
+    b.write('a.c', '#define M(x) (x)\nint f(int x) { return M(y); }\n'.replace('y', '"s"'))
+    args = (b.cc, *C)  # a warning that is on by default
+    yield
+    b.same(*args)
+    b.same(*args)
+    b.write('a.c', '#define M(x) (x)\nint f(int x) { return /* why */ M("s"); }\n')
+    b.same(*args, what='a comment')
+    yield
+    b.same(*args)
+    b.write('a.c', '#define M(x) ( x )\nint f(int x) { return M("s"); }\n')
+    b.same(*args, what='the macro in another spelling')
+
+
+@test(modes=('preprocess', 'direct+preprocess'))
+def spelling_in_a_header_that_a_diagnostic_shows(b):
+    b.write('a.c', '#include "h.h"\nint f(int x) { return M("s"); }\n')
+    b.write('h.h', '#define M(x) (x)\n')
+    args = (b.cc, *C)
+    yield
+    b.same(*args)
+    b.same(*args)
+    b.write('h.h', '#define M(y) (y)\n')
+    b.same(*args)
+    yield
+    b.same(*args)
+    b.same(*args)
+
+
+@test(modes=('preprocess', 'direct+preprocess'))
+def columns_under_g(b):
+    """Columns reach the debug information; -E keeps them but roughly."""
+    b.write('a.c', 'int g(int);\nint f(int x) { return g(x)+g(2); }\n')
+    args = (b.cc, '-g', '-O1', *C)
+    yield
+    b.same(*args)
+    b.same(*args)
+    b.write('a.c', 'int g(int);\nint f(int x) { return g(x)   +    g(2); }\n')
+    b.same(*args)
+    yield
+    b.same(*args)
+    b.write('a.c', 'int g(int);\nint f(int x) { return g(x)/*    */+/*   */g(2); }\n')
+    b.same(*args)
+
+
+@test(modes=('preprocess', 'direct+preprocess'))
+def builtins_that_know_the_column(b):
+    b.write('a.cc', 'int f(int c = __builtin_COLUMN()) { return c; }\nint g() { return f(); }\n')
+    args = (b.cxx, '-c', 'a.cc', '-o', 'a.o')
+    yield
+    b.same(*args)
+    b.same(*args)
+    b.write('a.cc', 'int f(int c = __builtin_COLUMN()) { return c; }\nint g() { /*   */ return   f(); }\n')
+    b.same(*args)
+    yield
+    b.same(*args)
+
+
+@test(modes=('preprocess', 'direct+preprocess'))
+def dependencies_in_preprocess_mode(b):
+    """A header that contributes no text is still in the dependency file."""
+    b.write('a.c', '#include "h.h"\n#ifdef G\n#include "g.h"\n#endif\nint f(void) { return 1; }\n')
+    b.write('h.h', '#define NOTHING\n')
+    b.write('g.h', '#define NO\n')
+    args = (b.cc, *CD)
+    yield
+    b.same(*args)
+    b.hit(*args)
+    b.write('h.h', '#include "g.h"\n')
+    b.same(*args, what='one more header without text')
+    yield
+    b.same(*args, what='one more header without text')
+    b.same(*args)
+
+
+@test(modes=MODES)
+def expansion_of_a_system_macro_and_warnings(b):
+    """Warnings are silent in system headers: what is one matters, -isystem against -I."""
+    b.write('a.c', '#include <h.h>\nint g(int x) { return h(x); }\n')
+    b.write('inc/h.h', 'static inline int h(int x) { int unused; return x; }\n')
+    yield
+    for flag in ('-I', '-isystem', '-I'):
+        b.same(b.cc, *W, flag, 'inc', *C)
+        b.hit(b.cc, *W, flag, 'inc', *C)
+
+
+# ---- tenants, private files, bases
+
+@test(modes=MODES)
+def two_tenants_never_share(b):
+    b.write('a.c', SRC)
+    b.write('h.h', header(1))
+    args = (b.cc, *C)
+    yield
+    b.proven(*args, env={'CCHAIN_TENANT': 'red'})
+    b.stored(*args, env={'CCHAIN_TENANT': 'blue'})
+    b.hit(*args, env={'CCHAIN_TENANT': 'blue'})
+    b.hit(*args, env={'CCHAIN_TENANT': 'red'})
+    b.stored(*args)
+    # Even if their folders are exchanged: the tenant is in the key.
+    compile_dir = b.root + '/cache/compile'
+    names = sorted(os.listdir(compile_dir))
+    check(names == ['blue', 'local', 'red'], 'the folders are %s' % names)
+    for space in ('compile', 'inputs'):
+        d = b.root + '/cache/' + space
+        if os.path.isdir(d + '/red'):
+            shutil.rmtree(d + '/blue')
+            os.rename(d + '/red', d + '/blue')
+    b.fresh(*args, env={'CCHAIN_TENANT': 'blue'})
+
+
+@test()
+def planted_state_is_not_used(b):
+    """Digests and probes in a folder that others can write would defeat everything."""
+    b.write('a.c', SRC)
+    b.write('h.h', header(1))
+    args = (b.cc, *C)
+    yield
+    for make in (lambda d: os.chmod(d, 0o777), lambda d: (os.rename(d, d + '2'), os.symlink(d + '2', d))):
+        state = b.root + '/state'
+        shutil.rmtree(b.root + '/state', ignore_errors=True)
+        os.makedirs(state, 0o700)
+        make(state)
+        b.same(*args, env={'CCHAIN_STATE_DIR': state})
+        b.same(*args, env={'CCHAIN_STATE_DIR': state})
+        real = os.path.realpath(state)
+        if os.stat(real).st_mode & 0o077 or os.path.islink(state):
+            check(not os.listdir(real), 'it wrote %s into a folder that is not its own' % os.listdir(real))
+        if os.path.islink(state):
+            os.unlink(state)
+
+
+@test()
+def checkout_named_in_a_header(b):
+    """base_dirs: no prefix map reaches a string that a generated header holds."""
+    for d in ('one', 'two'):
+        b.write(d + '/a.c', '#include "gen.h"\nconst char *f(void) { return DATADIR; }\n')
+        b.write(d + '/gen.h', '#define DATADIR "%s"\n' % b.path(d))
+    config = b.root + '/config.json'
+    with open(config, 'w') as f:
+        f.write('{"base_dirs": ["%s", "%s"]}' % (b.path('one'), b.path('two')))
+    yield
+    for env in ({'CCHAIN_CONFIG': config}, {'CCHAIN_BASE_DIRS': b.path('one') + ':' + b.path('two')}, {}):
+        for d in ('one', 'two', 'one'):
+            b.cwd = b.path(d)
+            b.same(b.cc, '-I', b.path(d), *C, env=env, what=d)
+            b.same(b.cc, '-DDIR="%s"' % b.path(d), *C, env=env, what=d)
+            b.same(b.cc, *C, env=env, what=d)
+
+
+@test()
+def image_with_the_same_inode_numbers(b):
+    skip('exchanging a squashfs or loop image under one mount needs a mount')
+    yield
+
+
+# ---- dependency files
+
+@test(modes=MODES)
+def dependency_file_of_a_changed_set_of_headers(b):
+    b.write('a.c', SRC)
+    b.write('h.h', '#if X\n#include "x.h"\n#else\n#include "y.h"\n#endif\n' + header(1))
+    b.write('x.h')
+    b.write('y.h')
+    yield
+    for flags in (('-DX=1',), ('-DX=0',), ('-DX=1',)):
+        b.same(b.cc, *flags, *CD)
+        b.hit(b.cc, *flags, *CD)
+    b.write('h.h', '#include "x.h"\n#include "y.h"\n' + header(1))
+    b.fresh(b.cc, '-DX=1', *CD)
+
+
+@test()
+def header_in_a_dead_branch_comes_to_life(b):
+    b.write('a.c', SRC)
+    b.write('h.h', '#include "conf.h"\n#ifdef USE\n#include "use.h"\n#else\n#define H 1\n#endif\n')
+    b.write('conf.h', '')
+    b.write('use.h', header(5))
+    args = (b.cc, *CD)
+    yield
+    b.proven(*args)
+    b.write('conf.h', '#define USE\n')
+    b.fresh(*args)
+    b.hit(*args)
+    b.rewrite('use.h', header(6))
+    b.fresh(*args)
+    b.write('conf.h', '')
+    b.hit(*args)
+
+
+if __name__ == '__main__':
+    sys.exit(suite.main(sys.argv))
