@@ -148,7 +148,9 @@ CC_API void cc_resume(cc_cache *cache);
 /* ---- invocations --------------------------------------------------------------------------------------- */
 
 /* cc_invocation_options.flags */
-#define CC_INV_TERMINAL 1u /* stderr of the host is a terminal: diagnostics are wanted as the compiler prints them there */
+#define CC_INV_TERMINAL 1u /* stderr of the host is a terminal, and the COMPILE task is run with a terminal of that width as its stderr
+                              (a pseudo-terminal that does not change what is written): the compiler itself decides about
+                              colours, links and line lengths, no option is added. A host that captures by a pipe leaves it out */
 #define CC_INV_MERGED 2u   /* the host will give and take stdout and stderr as one stream (Ninja), in stdout_data */
 #define CC_INV_SHELL_EXACT 4u /* a shell line is run by /bin/sh -c; without this flag too: reserved, pass 0 */
 
@@ -158,7 +160,9 @@ typedef struct cc_invocation_options {
   const char *cwd;           /* the directory the command runs in; NULL: that of the process, asked at parse time */
   const char *const *env;    /* "NAME=value", NULL-terminated: all the environment the command runs with; NULL: that
                                 of the process as it is at parse time (empty if the cache was opened with NO_ENV) */
-  uint32_t columns;          /* width of the terminal, 0 if none or not known; matters with CC_INV_TERMINAL only */
+  uint32_t columns;          /* with CC_INV_TERMINAL only: what TIOCGWINSZ says (ws_col) of the COMPILE task's stderr, plus 65536
+                                times what it says of its stdin, where GCC asks; 0 for one that tells none. Results are
+                                stored for this value: a task that may have seen another one is not to be stored */
   uint32_t reserved;
 } cc_invocation_options;
 

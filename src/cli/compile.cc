@@ -56,11 +56,9 @@ void warn(void*, int32_t level, const char* text, size_t len) {
   if (level <= CC_LOG_WARN) complain(std::string_view(text, len));
 }
 
-uint32_t terminal_columns() {
+winsize terminal_size(int fd) {
   winsize size;
-  if (ioctl(2, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
-  const char* columns = getenv("COLUMNS");
-  return columns ? static_cast<uint32_t>(strtoul(columns, nullptr, 10)) : 0;
+  return ioctl(fd, TIOCGWINSZ, &size) == 0 ? size : winsize{};
 }
 
 void deliver(const uint8_t* out, uint64_t out_size, const uint8_t* err, uint64_t err_size) {
@@ -96,8 +94,8 @@ Prefix find_prefix(const Command& c, bool warnings) {
   return prefix;
 }
 
-// Runs the task. 0 or errno; nothing has been written then.
-int run_task(const Command& c, const cc_task& task, bool warnings, Ended* ended) {
+// Runs the task, a compile with a terminal as its stderr if one is given. 0 or errno; nothing has been written then.
+int run_task(const Command& c, const cc_task& task, const winsize* terminal, bool warnings, Ended* ended) {
   const bool compiles = task.kind == CC_TASK_COMPILE;
   Prefix prefix;
   if (compiles) prefix = find_prefix(c, warnings);
@@ -125,6 +123,7 @@ int run_task(const Command& c, const cc_task& task, bool warnings, Ended* ended)
   what.null_stdin = !compiles;
   what.capture_out = !compiles || (task.capture & CC_CAPTURE_STDOUT);
   what.capture_err = !compiles || (task.capture & CC_CAPTURE_STDERR);
+  what.terminal = terminal;
   what.capture_limit = compiles ? kStreamLimit : kTaskStreamLimit;
   what.pass_on = compiles;
   return run(what, ended);
@@ -173,7 +172,13 @@ class Session {
       return false;
     }
     cc_invocation_options how = {sizeof how};
-    if (isatty(2)) how.flags = CC_INV_TERMINAL, how.columns = terminal_columns();
+    if (isatty(2)) {
+      on_terminal_ = true;
+      terminal_ = terminal_size(2);
+      stdin_columns_ = terminal_size(0).ws_col;
+      how.flags = CC_INV_TERMINAL;
+      how.columns = terminal_.ws_col | static_cast<uint32_t>(stdin_columns_) << 16;
+    }
     if (cc_invocation_parse_argv(cache_, c_.argc, c_.argv, &how, &inv_) == CC_OK) return true;
     inv_ = nullptr;
     return false;
@@ -192,7 +197,7 @@ class Session {
   // A probe or a preprocessor run, and its answer handed back.
   bool ask(const cc_task& task) {
     Ended ended;
-    if (int error = run_task(c_, task, warnings_, &ended))
+    if (int error = run_task(c_, task, nullptr, warnings_, &ended))
       return trouble(task.argv[0], std::string(": ").append(strerror(error))), false;
     if (ended.signal) {
       close();
@@ -211,10 +216,12 @@ class Session {
   // how it ended is how we end.
   void make(const cc_task& task) {
     Ended ended;
-    if (int error = run_task(c_, task, warnings_, &ended))
+    if (int error = run_task(c_, task, on_terminal_ ? &terminal_ : nullptr, warnings_, &ended))
       return trouble(task.argv[0], std::string(": ").append(strerror(error)));
     deliver(bytes(ended.out), ended.out.size(), bytes(ended.err), ended.err.size());
-    if (ended.status == 0 && !ended.overflow) {
+    // Where the terminal has changed its width meanwhile, it is not known for which one the text was made.
+    const bool same_width = !on_terminal_ || terminal_size(0).ws_col == stdin_columns_;
+    if (ended.status == 0 && !ended.overflow && same_width) {
       cc_result made = {sizeof made};
       made.stdout_data = bytes(ended.out), made.stdout_size = ended.out.size();
       made.stderr_data = bytes(ended.err), made.stderr_size = ended.err.size();
@@ -227,6 +234,9 @@ class Session {
 
   const Command& c_;
   const bool warnings_;
+  bool on_terminal_ = false;  // our stderr
+  winsize terminal_ = {};     // of it
+  unsigned short stdin_columns_ = 0;
   cc_cache* cache_ = nullptr;
   cc_invocation* inv_ = nullptr;
 };

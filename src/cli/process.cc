@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -102,13 +103,35 @@ void close_fd(int* fd) {
   *fd = -1;
 }
 
+// A pseudo-terminal that hands on the bytes as they are written and becomes nobody's controlling terminal: what is
+// written to ends[1] is read from ends[0]. 0 or errno.
+int open_terminal(const winsize& size, int ends[2]) {
+  auto set_up = [&] {
+    ends[0] = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (ends[0] < 0 || grantpt(ends[0]) != 0 || unlockpt(ends[0]) != 0) return false;
+    // Not by its name, which can mean another one where /dev/pts is not the instance that /dev/ptmx is of.
+    ends[1] = ioctl(ends[0], TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    char name[64];
+    if (ends[1] < 0 && (errno == ENOTTY || errno == EINVAL) && ptsname_r(ends[0], name, sizeof name) == 0)
+      ends[1] = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    termios mode;
+    if (ends[1] < 0 || tcgetattr(ends[1], &mode) != 0) return false;
+    mode.c_oflag &= ~static_cast<tcflag_t>(OPOST);
+    return tcsetattr(ends[1], TCSANOW, &mode) == 0 && ioctl(ends[1], TIOCSWINSZ, &size) == 0;
+  };
+  if (set_up()) return 0;
+  int error = errno ? errno : ENOTTY;
+  close_fd(&ends[0]), close_fd(&ends[1]);
+  return error;
+}
+
 // Reads both streams until they end. A server that a launcher left running may keep them open: once the child has
 // ended, what is there by then is all.
 void drain(const Run& what, pid_t pid, int fds[2], Ended* ended) {
   static char buffer[64 << 10];  // one caller, one thread
   int child = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
   std::string* text[2] = {&ended->out, &ended->err};
-  bool over = false;
+  bool over = false, hung_up = false;
   while (fds[0] >= 0 || fds[1] >= 0) {
     pollfd wait[3] = {{fds[0], POLLIN, 0}, {fds[1], POLLIN, 0}, {child, POLLIN, 0}};
     int ready = poll(wait, 3, over ? 0 : -1);
@@ -127,6 +150,11 @@ void drain(const Run& what, pid_t pid, int fds[2], Ended* ended) {
       ssize_t n = read(fds[i], buffer, sizeof buffer);
       if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
       if (n <= 0) {
+        // The end of a terminal. The last words can have come while the kernel looked for it: a second look sees them.
+        if (n < 0 && errno == EIO && !hung_up) {
+          hung_up = true;
+          continue;
+        }
         close_fd(&fds[i]);
         continue;
       }
@@ -155,8 +183,10 @@ uint64_t now_ms() {
 
 int run(const Run& what, Ended* ended) {
   int out[2] = {-1, -1}, err[2] = {-1, -1};
-  if ((what.capture_out && pipe2(out, O_CLOEXEC) != 0) || (what.capture_err && pipe2(err, O_CLOEXEC) != 0)) {
-    int error = errno;
+  auto make_pipe = [](int ends[2]) { return pipe2(ends, O_CLOEXEC) == 0 ? 0 : errno; };
+  int error = what.capture_out ? make_pipe(out) : 0;
+  if (!error && what.capture_err) error = what.terminal ? open_terminal(*what.terminal, err) : make_pipe(err);
+  if (error) {
     close_fd(&out[0]), close_fd(&out[1]);
     return error;
   }
@@ -165,7 +195,7 @@ int run(const Run& what, Ended* ended) {
   Signals signals;
   signals.take();
   pid_t pid = spawn(what, out[1], err[1], signals);
-  int error = pid < 0 ? errno : 0;
+  error = pid < 0 ? errno : 0;
   close_fd(&out[1]), close_fd(&err[1]);
   int fds[2] = {out[0], err[0]};
   if (pid > 0) {

@@ -3,6 +3,7 @@
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/ioctl.h>
 
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@ struct Run {
   const char* const* env = nullptr;
   bool null_stdin = false;      // else ours
   bool capture_out = false, capture_err = false;  // else ours
+  const winsize* terminal = nullptr;  // with capture_err: its stderr is a terminal of this size, not a pipe
   size_t capture_limit = 0;     // bytes of one stream; above it both are passed on as they come, or dropped
   bool pass_on = false;
 };

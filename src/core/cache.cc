@@ -253,8 +253,6 @@ void Cache::task(Invocation* inv, cc_task* out) {
   if (!inv->uncacheable.empty()) return hand_out(CC_TASK_COMPILE, inv->argv, {}, inv->cwd, 0);
   std::vector<std::string> extra;
   const Command& c = inv->command;
-  if (inv->stream_class.find(" colour") != std::string::npos && (inv->flags & CC_INV_TERMINAL) && !c.color_given)
-    extra.push_back(c.family == Family::kClang ? "-fcolor-diagnostics" : "-fdiagnostics-color=always");
   inv->remove_temporaries();
   inv->temporaries_pid = pid_;
   auto temporary = [&](const char* suffix) {
@@ -263,11 +261,13 @@ void Cache::task(Invocation* inv, cc_task* out) {
     return dir + "/" + std::to_string(getpid()) + "-" + std::to_string(temp_number_.fetch_add(1)) + suffix;
   };
   bool preprocessed = c.language == Language::kCPreprocessed || c.language == Language::kCxxPreprocessed;
-  if (inv->missed && inv->closure && inv->direct_refused.empty()) {
+  const bool assembles = c.family == Family::kGcc && !inv->declared.empty() && inv->declared[0].role == "object";
+  if (inv->missed && inv->closure) {
     if (c.deps == Command::kNone && !preprocessed && !(inv->deps_file = temporary(".d")).empty()) {
       extra.insert(extra.end(), {"-MD", "-MF", inv->deps_file});
     }
-    if (inv->closure->asm_doubt() && c.family == Family::kGcc && !(inv->asm_deps_file = temporary(".as.d")).empty())
+    // What the assembler read is known for certain by its own word only.
+    if (assembles && !(inv->asm_deps_file = temporary(".as.d")).empty())
       extra.push_back("-Wa,--MD," + inv->asm_deps_file);
   }
   hand_out(CC_TASK_COMPILE, command_with(*inv, extra), {}, inv->cwd, kBoth);
@@ -459,11 +459,12 @@ int Cache::find(Invocation* inv, const std::string& tenant, uint64_t e, ResultOw
     inv->missed = true;
     inv->missed_ns = now_ns();
     inv->direct_refused.clear();
-    inv->closure.reset();
-    if (uses_direct()) {
-      inv->closure = std::make_unique<Closure>(&looker_, &memo_);
-      if (!inv->closure->explore(inv->command, *inv->compiler, inv->cwd, e)) inv->direct_refused = inv->closure->refused();
-    } else {
+    // In every mode: it also knows the state of directories before the compile, and what must not be opened at all.
+    inv->closure = std::make_unique<Closure>(&looker_, &memo_);
+    if (!inv->closure->explore(inv->command, *inv->compiler, inv->cwd, e)) inv->direct_refused = inv->closure->refused();
+    if (inv->closure->fatal()) {
+      inv->uncacheable = inv->direct_refused;
+    } else if (!uses_direct()) {
       inv->direct_refused = "the mode is preprocess";
     }
   }
@@ -734,24 +735,36 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
   }
   std::string why = inv->direct_refused;
   bool stored = false;
-  if (inv->closure && inv->direct_refused.empty()) {
-    Closure::Evidence ev;
-    ev.source_date_epoch = inv->env.get("SOURCE_DATE_EPOCH");
-    std::vector<std::string> read, assembled;
-    std::string text;
-    bool have = false;
-    if (inv->command.deps != Command::kNone) {
-      for (auto& o : e.outputs)
-        if (o.role == "depfile") have = parse_depfile(o.data, &read);
-      if (!have) refuse("its dependency file can't be read");
-      ev.read_is_complete = inv->command.deps == Command::kMD;
-    } else if (!inv->deps_file.empty() && read_file(inv->deps_file.c_str(), &text, 64u << 20) == 0) {
-      have = parse_depfile(text, &read);
-      ev.read_is_complete = true;
+  std::vector<std::string> output_paths;
+  for (auto& d : inv->declared) output_paths.push_back(path_join(inv->cwd, d.path));
+  Closure::Evidence ev;
+  ev.source_date_epoch = inv->env.get("SOURCE_DATE_EPOCH");
+  std::vector<std::string> read, assembled;
+  std::string text;
+  bool listed = false;
+  if (inv->command.deps != Command::kNone) {
+    for (auto& o : e.outputs)
+      if (o.role == "depfile") listed = parse_depfile(o.data, &read);
+    if (!listed) refuse("its dependency file can't be read");
+    ev.read_is_complete = inv->command.deps == Command::kMD;
+  } else if (!inv->deps_file.empty() && read_file(inv->deps_file.c_str(), &text, 64u << 20) == 0) {
+    listed = parse_depfile(text, &read);
+    ev.read_is_complete = true;
+  }
+  if (listed) ev.read = &read;
+  if (!inv->asm_deps_file.empty() && read_file(inv->asm_deps_file.c_str(), &text, 64u << 20) == 0 && parse_depfile(text, &assembled)) {
+    // It names the compiler's temporary file, gone by now, and the files that .file directives name: the source.
+    for (auto& p : assembled) {
+      FileId id;
+      bool there = stat_file(path_join(inv->cwd, p).c_str(), &id) == 0;
+      bool temporary = !there && (p == "{standard input}" || (p.size() > 2 && p.compare(p.size() - 2, 2, ".s") == 0));
+      if (!temporary && !(there && inv->closure && inv->closure->known(id))) refuse("the assembler read " + p);
+      if (!temporary && listed) read.push_back(p);
     }
-    if (have) ev.read = &read;
-    if (!inv->asm_deps_file.empty() && read_file(inv->asm_deps_file.c_str(), &text, 64u << 20) == 0 && parse_depfile(text, &assembled))
-      ev.assembler_read_nothing = assembled.size() <= 1;
+    ev.assembler_read_nothing = true;
+  }
+  if (!inv->closure || !inv->closure->ways_unchanged(output_paths)) refuse(inv->closure ? inv->closure->refused() : "its inputs are not known");
+  if (inv->direct_refused.empty()) {
     InputsRecord::Set set;
     uint64_t now = looker_.new_epoch();
     if (!inv->closure->finish(ev, now, &set.places)) {
@@ -778,32 +791,27 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
   }
   if (uses_preprocess() && inv->preprocessed && inv->preprocess_refused.empty()) {
     uint64_t now = looker_.new_epoch();
-    bool same = true;
+    std::string against;
+    std::vector<std::string> names;
     for (auto& f : inv->preprocess_files) {
+      names.push_back(f.path);
       Looker::Look l = looker_.look(looker_.node(f.path), now);
-      if (l.error || !(l.id == f.id) || f.id.newest_ns() > inv->preprocess_start_ns - kSafeNs) {
-        same = false;
-        why = f.path + " changed too short a time before the compile, or during it";
-      }
-      // What was searched earlier must still not be there: the compile searched once more.
-      const auto& chain = inv->compiler->bracket_dirs;
-      for (size_t k = 0; same && k < chain.size(); k++) {
-        std::string dir = path_join(inv->cwd, chain[k]) + "/";
-        if (f.path.compare(0, dir.size(), dir) != 0) continue;
-        for (size_t j = 0; j < k; j++)
-          if (!looker_.absent(looker_.node(path_join(inv->cwd, chain[j])), f.path.substr(dir.size()), now)) {
-            Looker::Look other = looker_.look(looker_.node(path_join(inv->cwd, chain[j]), f.path.substr(dir.size())), now);
-            if (other.error || other.id.newest_ns() > inv->preprocess_start_ns - kSafeNs) {
-              same = false;
-              why = "a header appeared before " + f.path;
-            }
-          }
-        break;
-      }
+      // The preprocessor and the compile each read it: it must have been known before both, or be old enough that neither saw another one.
+      bool old = f.id.newest_ns() < inv->preprocess_start_ns - kSafeNs;
+      if (l.error || !(l.id == f.id) || !(old || inv->closure->known(f.id))) against = f.path + " changed too short a time before the compile, or during it";
     }
-    if (same) {
+    for (auto& p : read) {
+      bool seen = false;
+      Looker::Look l = looker_.look(looker_.node(path_join(inv->cwd, p)), now);
+      for (auto& f : inv->preprocess_files) seen = seen || (!l.error && f.id.same_file(l.id));
+      if (!seen && !inv->closure->known(l.id)) against = "it read " + p + ", which the preprocessor did not";
+    }
+    if (inv->closure->has_date(names, ev.source_date_epoch, now)) against = "__DATE__, __TIME__ or __TIMESTAMP__, or pieces of them";
+    if (against.empty()) {
       if (put(inv->preprocessed_key) && !stored) counters_.stores++;
       stored = true;
+    } else {
+      why = against;
     }
   }
   inv->remove_temporaries();

@@ -14,7 +14,7 @@ namespace {
 
 // Variables that make a compile write or read what no option tells.
 constexpr const char* kRefusedEnv[] = {"DEPENDENCIES_OUTPUT", "SUNPRO_DEPENDENCIES", "CXX_MODULE_MAPPER", "CCC_OVERRIDE_OPTIONS", "CCC_ADD_ARGS",
-                                       "GCC_COMPARE_DEBUG",   "LD_PRELOAD",          "LD_AUDIT",          "COMPILER_TIMING",      "CL",
+                                       "GCC_COMPARE_DEBUG",   "GCC_EXEC_PREFIX",   "LD_PRELOAD",          "LD_AUDIT",          "COMPILER_TIMING",      "CL",
                                        "_CL_",                "QA_OVERRIDE_GCC3_OPTIONS"};
 constexpr const char* kRefusedEnvPrefix[] = {"CC_LOG_DIAGNOSTICS", "CC_PRINT_"};
 // Variables that can reach the object.
@@ -38,12 +38,22 @@ std::string diagnostic_class(const Invocation& inv) {
   if (first("LC_MESSAGES") != "C" && first("LC_MESSAGES") != "POSIX") s += " language=" + env("LANGUAGE");
   std::string fixit = env("GCC_EXTRA_DIAGNOSTIC_OUTPUT");
   if (!fixit.empty()) s += " fixit=" + fixit;
-  bool terminal = inv.flags & CC_INV_TERMINAL;
-  std::string term = env("TERM");
-  bool colour = terminal && !term.empty() && term != "dumb";
-  if (colour) s += " colour";
-  // Set to nothing it means no colours, not set the default ones.
-  if (colour || inv.command.color_given) s += inv.env.get("GCC_COLORS") ? " colours=" + env("GCC_COLORS") : " default colours";
+  // Set to nothing is not the same as not set: GCC_COLORS= means no colours. The length keeps a value from looking like the next.
+  auto exact = [&](const char* name) {
+    const char* v = inv.env.get(name);
+    s.append(" ").append(name);
+    if (v) s.append("=").append(std::to_string(strlen(v))).append(":").append(v);
+  };
+  // All that a compiler asks about its terminal. Where it writes to a pipe it looks at what a given option makes it look at.
+  const bool terminal = inv.flags & CC_INV_TERMINAL;
+  const auto& words = inv.command.key_args;
+  const bool urls = std::any_of(words.begin(), words.end(), [](const std::string& w) { return w.compare(0, 18, "-fdiagnostics-urls") == 0; });
+  if (terminal) {
+    s += " terminal=" + std::to_string(inv.columns);
+    for (const char* name : {"COLUMNS", "TERM", "COLORTERM", "TERMINFO", "TERMINFO_DIRS", "NO_COLOR"}) exact(name);
+  }
+  if (terminal || inv.command.color_given) exact("GCC_COLORS");
+  if (terminal || urls) exact("GCC_URLS"), exact("TERM_URLS");
   return s;
 }
 
@@ -85,7 +95,8 @@ void parse_invocation(const Config& config, std::vector<std::string> argv, Invoc
   if (!c.uncacheable.empty()) return refuse(c.uncacheable);
   for (const auto& word : inv->env.words()) {
     std::string_view name = std::string_view(word).substr(0, word.find('='));
-    if (name.size() + 1 >= word.size()) continue;  // set to nothing
+    // Set to nothing they still switch something on, but for the loader's.
+    if (name.size() + 1 >= word.size() && name.substr(0, 3) == "LD_") continue;
     for (const char* bad : kRefusedEnv)
       if (name == bad) return refuse("the variable " + std::string(bad) + " is set");
     for (const char* bad : kRefusedEnvPrefix)
@@ -148,6 +159,10 @@ Digest base_key(const Invocation& inv, const std::string& tenant) {
     h.field("pwd", pwd ? pwd : "");
   }
   for (auto& e : inv.key_env) h.field("env", e);
+  // The search path as the compiler made it: a directory that appears, vanishes or becomes another's double is another path.
+  for (auto& d : inv.compiler->quote_dirs) h.field("quote", d);
+  for (auto& d : inv.compiler->bracket_dirs) h.field("bracket", d);
+  h.field("notes", inv.compiler->notes);
   return h.finish();
 }
 

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
+#include <cstdlib>
 #include <cstring>
 #include <set>
 
@@ -103,6 +105,7 @@ int Closure::candidate(const std::string& dir, int chain, const std::string& nam
     deeper = true;
   }
   if (gch_ && !looker_->absent(node, rest + ".gch/.", epoch_)) {
+    fatal_ = true;
     refuse("a precompiled header stands beside " + node->path + "/" + rest);
     return -1;
   }
@@ -115,6 +118,7 @@ int Closure::candidate(const std::string& dir, int chain, const std::string& nam
   }
   Looker::Look look = looker_->look(looker_->node(node->path, rest), epoch_);
   if (look.error || !look.id.is_regular()) {
+    fatal_ = true;
     refuse(node->path + "/" + rest + (look.error ? std::string(": ") + strerror(look.error) : " is no regular file"));
     return -1;
   }
@@ -201,7 +205,104 @@ bool Closure::scan_file(size_t i) {
   return true;
 }
 
+void Closure::note_way(const std::string& path, bool watched) {
+  auto [it, fresh] = ways_.try_emplace(path);
+  if (!fresh) {
+    it->second.watched = it->second.watched || watched;
+    return;
+  }
+  Way& w = it->second;
+  w.watched = watched;
+  w.link = false;
+  if (lstat_file(path.c_str(), &w.id) != 0) w.id = FileId{};
+  if ((w.id.mode & 0170000) == 0120000) {
+    // The link itself is on the way, and so is all that it leads through.
+    FileId link = w.id;
+    char real[PATH_MAX];
+    if (realpath(path.c_str(), real)) {
+      note_way(real, watched);
+      if (stat_file(real, &link) == 0 && !link.is_dir()) note_way(std::string(path_dir(real)), false);
+    }
+    ways_[path].link = true;
+  }
+  std::string_view parent = path_dir(path);
+  if (parent != path && !parent.empty()) note_way(std::string(parent), false);
+}
+
+void Closure::note_ways() {
+  for (auto* n : chain_nodes_) note_way(n->path, true);
+  for (auto& l : lookups_)
+    for (auto& a : l.absent) note_way(a.node->path, true);
+  for (auto& f : files_) {
+    note_way(std::string(path_dir(f.node->path)), gch_);
+    FileId id;
+    // A header that is a link.
+    if (lstat_file(f.node->path.c_str(), &id) == 0 && (id.mode & 0170000) == 0120000) note_way(f.node->path, false);
+  }
+}
+
+bool Closure::ways_unchanged(const std::vector<std::string>& outputs) {
+  std::set<std::pair<uint64_t, uint64_t>> ours;
+  for (auto& o : outputs) {
+    FileId id;
+    if (stat_file(std::string(path_dir(o)).c_str(), &id) == 0) ours.insert({id.dev, id.ino});
+  }
+  for (auto& [path, w] : ways_) {
+    FileId now;
+    if (lstat_file(path.c_str(), &now) != 0) now = FileId{};
+    if (now.same_file(w.id) && now.ctime_ns == w.id.ctime_ns && now.mtime_ns == w.id.mtime_ns) continue;
+    // A folder in which files came or went has equal times; one that was renamed, even there and back, has a newer change time. In a folder on the
+    // way only the next step matters, which is looked at by itself; in one where names were looked for, any may have come and gone.
+    bool entries_only = !w.link && now.same_file(w.id) && now.is_dir() && now.mtime_ns == now.ctime_ns;
+    if (entries_only && (!w.watched || ours.count({now.dev, now.ino}))) continue;
+    return refuse(path + " changed during the compile");
+  }
+  return true;
+}
+
+bool Closure::known(const FileId& now) const {
+  for (auto& f : files_)
+    if (f.look.id == now) return true;
+  return false;
+}
+
+bool Closure::has_date(const std::vector<std::string>& paths, bool source_date_epoch, uint64_t epoch) {
+  Evidence e;
+  e.source_date_epoch = source_date_epoch;
+  std::vector<std::string> pieces = defines_.pieces;
+  uint32_t flags = defines_.flags;
+  for (auto& p : paths) {
+    std::shared_ptr<const ScanResult> scan;
+    if (looker_->scan(looker_->node(absolute(p)), epoch, false, &scan) != 0) return true;
+    flags |= scan->flags;
+    pieces.insert(pieces.end(), scan->pieces.begin(), scan->pieces.end());
+  }
+  if (flags & kScanTimestamp || can_be_pasted(pieces, "__TIMESTAMP__")) return true;
+  if (source_date_epoch && command_->family == Family::kGcc) return false;
+  return (flags & kScanDate) || can_be_pasted(pieces, "__DATE__") || can_be_pasted(pieces, "__TIME__");
+}
+
+// __DATE__ and friends pasted from pieces that stand in different files or in the command.
+bool Closure::check_pieces(const Evidence& e) {
+  std::set<std::string> all(defines_.pieces.begin(), defines_.pieces.end());
+  for (auto& f : files_)
+    if (f.read) all.insert(f.scan->pieces.begin(), f.scan->pieces.end());
+  std::vector<std::string> pieces(all.begin(), all.end());
+  bool dates_fixed = e.source_date_epoch && command_->family == Family::kGcc;
+  for (const char* name : {"__DATE__", "__TIME__", "__TIMESTAMP__"}) {
+    if (dates_fixed && strcmp(name, "__TIMESTAMP__") != 0) continue;
+    if (can_be_pasted(pieces, name)) return refuse(std::string("pieces that ") + name + " could be pasted from");
+  }
+  return true;
+}
+
 bool Closure::explore(const Command& command, const CompilerInfo& compiler, const std::string& cwd, uint64_t epoch) {
+  bool ok = explore_files(command, compiler, cwd, epoch);
+  note_ways();
+  return ok;
+}
+
+bool Closure::explore_files(const Command& command, const CompilerInfo& compiler, const std::string& cwd, uint64_t epoch) {
   command_ = &command;
   cwd_ = cwd;
   epoch_ = epoch;
@@ -220,6 +321,17 @@ bool Closure::explore(const Command& command, const CompilerInfo& compiler, cons
     chain_own_.push_back(!users && (d.compare(0, 5, "/usr/") == 0 || d.find("/lib/gcc/") != std::string::npos || d.find("/lib/clang/") != std::string::npos));
   }
   add_file("", command.source, true, false);
+  std::string defines;
+  for (size_t i = 0; i < command.key_args.size(); i++) {
+    std::string_view a = command.key_args[i];
+    if (a.substr(0, 4) == "-Wp,") a.remove_prefix(4);
+    if (a.substr(0, 2) != "-D") continue;
+    std::string d(a.size() > 2 ? a.substr(2) : i + 1 < command.key_args.size() ? std::string_view(command.key_args[i + 1]) : std::string_view());
+    size_t equals = d.find('=');
+    if (equals != std::string::npos) d[equals] = ' ';
+    defines += "#define " + d + "\n";
+  }
+  if (!defines.empty()) defines_ = cchain::scan(defines);
   bool preprocessed = command.language == Language::kCPreprocessed || command.language == Language::kCxxPreprocessed;
   if (!preprocessed) {
     std::vector<ScanOperand> ops = {{ScanOperand::kInclude, false, "stdc-predef.h"}};
@@ -259,8 +371,10 @@ bool Closure::explore(const Command& command, const CompilerInfo& compiler, cons
 }
 
 bool Closure::check_flags(const File& f, const Evidence& e, bool early) {
-  const uint32_t flags = f.scan->flags;
-  auto in = [&](const char* what) { return refuse(std::string(what) + " in " + f.node->path); };
+  return check_flags(f.scan->flags, f.node->path, f.own, e, early);
+}
+bool Closure::check_flags(uint32_t flags, const std::string& where, bool own, const Evidence& e, bool early) {
+  auto in = [&](const char* what) { return refuse(std::string(what) + " in " + where); };
   if (flags & kScanEmbed) return in("#embed");
   if (flags & kScanDependency) return in("#pragma GCC dependency");
   if (flags & kScanModule) return in("a module declaration");
@@ -268,14 +382,17 @@ bool Closure::check_flags(const File& f, const Evidence& e, bool early) {
   if (flags & kScanTimestamp) return in("__TIMESTAMP__");
   // With -S nothing is assembled.
   const bool assembles = command_->outputs.empty() || command_->outputs[0].role != "assembly";
-  if (flags & kScanAsmFile && assembles) return in(".incbin or .include");
+  if (flags & kScanAsmFile && assembles && !(e.assembler_read_nothing && !early)) return in(".incbin or .include");
   bool preprocessed = command_->language == Language::kCPreprocessed || command_->language == Language::kCxxPreprocessed;
   if (!preprocessed) {
     if (flags & kScanComputedInclude) return in("an #include of a macro");
     if (flags & kScanComputedHas) return in("a __has_include of a macro");
     if (flags & kScanDate && !(e.source_date_epoch && command_->family == Family::kGcc)) return in("__DATE__ or __TIME__");
   }
-  if (flags & kScanAsmDoubt && assembles && !f.own && !e.assembler_read_nothing && !early) return in("inline assembler made by macros");
+  if (assembles && !own && !e.assembler_read_nothing && !early) {
+    if (flags & kScanAsmDoubt) return in("inline assembler made by macros");
+    if (flags & kScanSpells) return in("a string that could spell .incbin or .include");
+  }
   return true;
 }
 
@@ -329,21 +446,30 @@ bool Closure::finish(const Evidence& e, uint64_t epoch, std::string* set_bytes) 
   files_[0].read = true;
   if (e.read) {
     std::map<std::pair<uint64_t, uint64_t>, std::vector<size_t>> by_inode;
-    if (e.read->empty() || !looker_->look(looker_->node(absolute(e.read->front())), epoch).id.same_file(files_[0].look.id))
-      return refuse("its dependency file does not begin with the source");
+    bool source_listed = false;
     for (size_t i = 0; i < files_.size(); i++) by_inode[{files_[i].look.id.dev, files_[i].look.id.ino}].push_back(i);
     for (auto& p : *e.read) {
       Looker::Look l = looker_->look(looker_->node(absolute(p)), epoch);
       auto it = l.error ? by_inode.end() : by_inode.find({l.id.dev, l.id.ino});
-      if (it == by_inode.end()) return refuse("it read " + p + ", which its text does not include");
+      if (it == by_inode.end()) {
+        // clang lists what it only tested the existence of.
+        bool tested = false;
+        for (size_t k = 0; !l.error && k < lookups_.size() && !tested; k++)
+          for (auto& [dir, name] : lookups_[k].exists)
+            tested = tested || looker_->look(looker_->node(absolute(path_join(dir, name))), epoch).id.same_file(l.id);
+        if (tested) continue;
+        return refuse("it read " + p + ", which its text does not include");
+      }
       bool by_name = false;
       for (size_t i : it->second) {
         files_[i].read = true;
+        source_listed = source_listed || i == 0;
         by_name = by_name || p == path_join(files_[i].dir, files_[i].name);
       }
       // gcc writes where a link to a system header leads: the dependency file is only right while it leads there.
       if (!by_name) files_[it->second[0]].listed_as.push_back(p);
     }
+    if (!source_listed) return refuse("its dependency file does not name the source");
     if (!e.read_is_complete)
       for (auto& f : files_) f.read = true;
   } else {
@@ -383,7 +509,8 @@ bool Closure::finish(const Evidence& e, uint64_t epoch, std::string* set_bytes) 
       set.file(path_dir(full), path_base(full), PlaceKind::kExists, false);
     }
   }
-  if (!check_aliases() || !check_twins()) return false;
+  if (!check_flags(defines_.flags, "the command's definitions", false, e, false)) return false;
+  if (!check_aliases() || !check_twins() || !check_pieces(e)) return false;
   *set_bytes = set.encode();
   return true;
 }

@@ -38,6 +38,15 @@ class Closure {
   };
   // After the compile. False: not to be stored, refused() says why.
   bool finish(const Evidence& evidence, uint64_t epoch, std::string* set_bytes);
+  // Refused for a reason that holds in every mode: a precompiled header, an input that is no regular file (and must not be opened).
+  bool fatal() const { return fatal_; }
+  // Whether no directory or link on the way to any of it has changed since explore(): what came and went meanwhile shows there only. `outputs`: absolute; the
+  // compile itself changes their folders.
+  bool ways_unchanged(const std::vector<std::string>& outputs);
+  // What the command was that the closure was explored for, of a file that it holds: its identity then. False if it does not hold it.
+  bool known(const FileId& now) const;
+  // Text that can't be judged, for the mode that does not look at it otherwise: dates in the files or the command.
+  bool has_date(const std::vector<std::string>& paths, bool source_date_epoch, uint64_t epoch);
 
  private:
   struct File {
@@ -50,6 +59,10 @@ class Closure {
     std::vector<size_t> lookups;
     std::vector<std::string> listed_as;
     bool plain = false, own = false, read = false;
+  };
+  struct Way {
+    FileId id;
+    bool watched, link;
   };
   struct Absent {
     std::string dir;
@@ -74,8 +87,13 @@ class Closure {
   int candidate(const std::string& dir, int chain, const std::string& name, Lookup* l);
   bool scan_file(size_t i);
   bool check_flags(const File& f, const Evidence& e, bool early);
+  bool check_flags(uint32_t flags, const std::string& where, bool own, const Evidence& e, bool early);
+  bool explore_files(const Command& command, const CompilerInfo& compiler, const std::string& cwd, uint64_t epoch);
   bool check_aliases();
   bool check_twins();
+  bool check_pieces(const Evidence& e);
+  void note_way(const std::string& path, bool watched);
+  void note_ways();
 
   Looker* looker_;
   Table* memo_;
@@ -83,7 +101,9 @@ class Closure {
   std::string cwd_;
   uint64_t epoch_ = 0;
   std::string refused_;
-  bool asm_doubt_ = false, gch_ = false;
+  bool asm_doubt_ = false, gch_ = false, fatal_ = false;
+  ScanResult defines_;  // of the command's -D options
+  std::map<std::string, Way> ways_;
   std::vector<std::string> chain_;
   std::vector<bool> chain_own_;
   size_t quote_count_ = 0;

@@ -258,10 +258,19 @@ bool Probe::read_verbose(std::string_view text) {
       list = kNone;
     } else if (starts_with(line, "ignoring nonexistent directory ")) {
       std::string dir = absolute(quoted(line));
+      FileId id;
+      if (stat_file(dir.c_str(), &id) == 0) {
+        which_.push_back(dir);  // a file: it would have to become another one to be a directory
+        continue;
+      }
       // Strictly absent, as a directory: the name ends in "/.".
       absent_.emplace_back(std::string(path_dir(dir)), std::string(path_base(dir)) + "/.");
     } else if (starts_with(line, "ignoring duplicate directory ")) {
       which_.push_back(absolute(quoted(line)));
+    } else if (line.find("warning: ") != std::string_view::npos) {
+      info->notes.append(line).push_back('\n');
+      size_t end = line.rfind(": not a directory"), start = line.find("warning: ");
+      if (end != std::string_view::npos && end > start + 9) which_.push_back(absolute(line.substr(start + 9, end - start - 9)));
     } else if (starts_with(line, "Target: ")) {
       info->target = line.substr(8);
     } else if (starts_with(line, "Reading specs from ")) {
@@ -303,6 +312,15 @@ bool Probe::read_verbose(std::string_view text) {
           size_t path = w[0] == '/' ? 0 : w.find("=/") + 1;
           FileId id;
           if (w[path] == '/' && w != "/dev/null" && words[i - 1] != "-o" && stat_file(w.c_str() + path, &id) == 0 && id.is_regular()) files_.push_back(w.substr(path));
+          if (w == "-resource-dir" && i + 1 < words.size()) {
+            // Lists of the sanitizers are taken from there if they are there.
+            std::string share = absolute(words[i + 1]) + "/share";
+            if (stat_file(share.c_str(), &id) == 0) {
+              names_.push_back(share);
+            } else {
+              absent_.emplace_back(std::string(path_dir(share)), "share/.");
+            }
+          }
           if (is_word(w, {"-o", "-dumpdir", "-dumpbase", "-dumpbase-ext", "-I", "-isystem", "-iquote", "-idirafter", "-main-file-name", "-D", "-U"})) {
             i++;
           } else if (!is_word(w, {"/dev/null", "-quiet", "-v", "-version"}) && !starts_with(w, "-fdebug-compilation-dir") &&
@@ -501,7 +519,7 @@ bool Probe::finish() {
 
 std::string encode_compiler(const CompilerInfo& c) {
   std::string out;
-  put_varint(&out, 2);
+  put_varint(&out, 3);
   put_varint(&out, static_cast<uint64_t>(c.family));
   auto digest = [&](const Digest& d) { put_string(&out, std::string_view(reinterpret_cast<const char*>(d.b.data()), 32)); };
   digest(c.identity);
@@ -512,6 +530,7 @@ std::string encode_compiler(const CompilerInfo& c) {
     put_varint(&out, list->size());
     for (auto& d : *list) put_string(&out, d);
   }
+  put_string(&out, c.notes);
   put_string(&out, c.places);
   uint64_t check = xxh64(out);
   out.append(reinterpret_cast<const char*>(&check), 8);
@@ -525,7 +544,7 @@ bool decode_compiler(std::string_view bytes, CompilerInfo* c) {
   bytes.remove_suffix(8);
   if (xxh64(bytes) != check) return false;
   Reader r(bytes);
-  if (r.varint() != 2) return false;
+  if (r.varint() != 3) return false;
   c->family = static_cast<Family>(r.varint());
   auto digest = [&](Digest* d) {
     std::string_view s = r.string();
@@ -540,6 +559,7 @@ bool decode_compiler(std::string_view bytes, CompilerInfo* c) {
     if (n > r.left()) return false;
     for (uint64_t i = 0; i < n; i++) list->emplace_back(r.string());
   }
+  c->notes = r.string();
   c->places = r.string();
   return r.ok() && r.at_end();
 }

@@ -248,6 +248,8 @@ class Scanner {
     inline_assembler(assembler);
     pragmas();
     modules();
+    collect_pieces();
+    spells();
   }
 
  private:
@@ -280,6 +282,7 @@ class Scanner {
     }
   }
   void token(std::string_view w, Token k) {
+    if (w.size() <= 13 && is_piece(w)) pieces_.push_back(k);
     if (w.size() < 3) return;
     bool ends = w[w.size() - 1] == '_' && w[w.size() - 2] == '_';
     switch (w[0]) {
@@ -329,6 +332,31 @@ class Scanner {
     key += quoted ? '"' : '<';
     return key += name;
   }
+  static bool is_piece(std::string_view w) {
+    for (char c : w)
+      if (c != '_' && c != 'D' && c != 'A' && c != 'T' && c != 'E' && c != 'I' && c != 'M' && c != 'S' && c != 'P') return false;
+    for (std::string_view name : {"__DATE__", "__TIME__", "__TIMESTAMP__"})
+      if (w.size() < name.size() && name.find(w) != npos) return true;
+    return false;
+  }
+  void collect_pieces() {
+    for (auto [at, n] : pieces_) {
+      std::string w(t_.substr(at, n));
+      if (text_.inert(at)) continue;
+      auto it = std::lower_bound(r_->pieces.begin(), r_->pieces.end(), w);
+      if (it == r_->pieces.end() || *it != w) r_->pieces.insert(it, std::move(w));
+    }
+  }
+  void spells() {
+    for (size_t at = 0; (at = find_in(t_, ".inc", at)) != npos; at++) {
+      size_t line = t_.find_last_of("\n\r", at);
+      std::string_view head = t_.substr(line == npos ? 0 : line + 1, at - (line == npos ? 0 : line + 1));
+      size_t hash = head.find_first_not_of(" \t");
+      if (hash != npos && head[hash] == '#' && head.find("include") != npos && head.find("define") == npos) continue;
+      if (head.find('"') != npos) r_->flags |= kScanSpells;
+    }
+  }
+
   void add(ScanOperand::Kind kind, bool quoted, std::string name) {
     if (name.empty()) return;
     if (seen_.insert(key_of(kind, quoted, name)).second) r_->operands.push_back({kind, quoted, std::move(name)});
@@ -682,7 +710,7 @@ class Scanner {
   ScanResult* r_;
   bool has_ = false;
   std::vector<size_t> marks_;
-  std::vector<Token> asms_, dates_, pragmas_, dependencies_, incbins_, modules_, embeds_;
+  std::vector<Token> asms_, dates_, pragmas_, dependencies_, incbins_, modules_, embeds_, pieces_;
   std::unordered_set<std::string> seen_;
 };
 
@@ -748,6 +776,15 @@ bool alias_escapes(std::string_view raw, std::string_view alias) {
   return escapes;
 }
 
+bool can_be_pasted(const std::vector<std::string>& pieces, std::string_view name) {
+  std::array<bool, 16> reached{};
+  reached[0] = true;
+  for (size_t i = 0; i < name.size(); i++)
+    for (auto& p : pieces)
+      if (reached[i] && p.size() < name.size() && name.substr(i, p.size()) == p) reached[i + p.size()] = true;
+  return reached[name.size()];
+}
+
 std::string encode_scan(const ScanResult& r) {
   std::string out;
   put_varint(&out, 2);
@@ -759,6 +796,8 @@ std::string encode_scan(const ScanResult& r) {
   }
   put_varint(&out, r.has_aliases.size());
   for (auto& a : r.has_aliases) put_string(&out, a);
+  put_varint(&out, r.pieces.size());
+  for (auto& p : r.pieces) put_string(&out, p);
   return out;
 }
 
@@ -777,6 +816,9 @@ bool decode_scan(std::string_view bytes, ScanResult* r) {
   n = in.varint();
   if (n > in.left()) return false;
   for (uint64_t i = 0; i < n; i++) r->has_aliases.emplace_back(in.string());
+  n = in.varint();
+  if (n > in.left()) return false;
+  for (uint64_t i = 0; i < n; i++) r->pieces.emplace_back(in.string());
   return in.ok() && in.at_end();
 }
 

@@ -37,12 +37,14 @@ enum ScanFlags : uint32_t {
   kScanModule = 1u << 9,           // import/module/export module declarations, #pragma clang module
   kScanSystemHeader = 1u << 10,    // #pragma GCC system_header
   kScanPch = 1u << 11,             // #pragma GCC pch_preprocess, hdrstop
+  kScanSpells = 1u << 12,          // a string literal with ".inc" in it, wherever it may end up
 };
 
 struct ScanResult {
   uint32_t flags = 0;
   std::vector<ScanOperand> operands;      // without duplicates, in order of first appearance
   std::vector<std::string> has_aliases;   // macros whose body names __has_include (or _next): #define HI __has_include
+  std::vector<std::string> pieces;        // identifiers that __DATE__, __TIME__ or __TIMESTAMP__ could be pasted from, sorted
   bool operator==(const ScanResult&) const = default;
 };
 
@@ -52,6 +54,9 @@ ScanResult scan(std::string_view text, bool asm_source = false);
 // Whether `alias` (from has_aliases of any file) is used in `text` in a way that the operands do not cover: with an operand that is no
 // literal, or in the body of another macro.
 bool alias_escapes(std::string_view text, std::string_view alias);
+
+// Whether `pieces` (sorted) can be put together to `name`, from at least two of them.
+bool can_be_pasted(const std::vector<std::string>& pieces, std::string_view name);
 
 // A compact form for the table that remembers results by the digest of the file.
 std::string encode_scan(const ScanResult& r);

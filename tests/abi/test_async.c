@@ -65,7 +65,6 @@ static void one_by_one(void **state) {
   reap_one(cache, &c);
   assert_int_equal(c.status, CC_E_STATE);
   assert_contains(c.error, "cc_store");
-  assert_string_equal(cc_last_error(), cc_last_error());
   cc_invocation_free(inv);
   cc_close(cache);
   assert_int_equal(fcntl(fd, F_GETFD), -1);
@@ -99,25 +98,19 @@ static void many_at_once(void **state) {
     r[i] = (cc_result){sizeof r[i]};
     assert_int_equal(cc_lookup_async(cache, inv[i], NULL, &r[i], (uint64_t)i), 0);
   }
-  for (int i = 0; i < kMany; i++) { /* each is stored when its lookup has come back */
+  for (int i = 0; i < 2 * kMany; i++) { /* each is stored when its lookup has come back */
     reap_one(cache, &c);
+    if (c.status != 0) fail_msg("%d: %d %s", (int)c.tag, c.status, c.error);
     size_t k = c.tag;
-    assert_int_equal(c.status, 0);
+    assert_true(k < kMany && seen[k] < 2);
+    if (seen[k]++) continue;
     cc_result_clear(&r[k]);
     snprintf(text[k], sizeof text[k], "bytes %zu", k);
     o[k] = (cc_output){"out", "", (const uint8_t *)text[k], strlen(text[k]), 0, 0};
     r[k].outputs = &o[k];
     r[k].output_count = 1;
     assert_int_equal(cc_store_async(cache, inv[k], &r[k], NULL, k), 0);
-    if (i == kMany - 1) assert_int_equal(cc_flush(cache, CC_TIMEOUT_DEFAULT), 0);
   }
-  int stored = 0;
-  for (c = (cc_completion){sizeof c}; cc_reap(cache, &c) == 1;) {
-    assert_int_equal(c.status, 0);
-    stored += !seen[c.tag]++;
-  }
-  /* Some stores may have been reaped above, in place of a lookup: no, each turn took one lookup only if lookups come first. */
-  assert_true(stored <= kMany);
   assert_false(readable(cache));
   for (int i = 0; i < kMany; i++) {
     r[i] = (cc_result){sizeof r[i]};

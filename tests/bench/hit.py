@@ -24,11 +24,13 @@ chosen = []
 for want in ('lua5.4/src/lapi.c', 'leveldb/db/db_impl.cc', 'googlemock/src/gmock-matchers.cc'):
     c = next(c for c in corpus() if c['source'].endswith(want))
     chosen.append((os.path.basename(want), c['cwd'], c['argv'], [c['object']]))
-for name, params in (('200 headers', ['--headers', '200', '--dirs', '3']), ('500 headers, 100 -I', ['--headers', '500', '--dirs', '100'])):
-    d = fresh('hit', name.replace(' ', '-').replace(',', ''))
+for i, (name, params) in enumerate((('200 headers', ['--headers', '200', '--dirs', '3']),
+                                    ('200, objects in src', ['--headers', '200', '--dirs', '3', '--in-source']),
+                                    ('500 headers, 100 -I', ['--headers', '500', '--dirs', '100']))):
+    d = fresh('hit', 'synthetic%d' % i)
     quiet([sys.executable, HERE + '/synthetic.py', '--out', d, '--sources', '1', *params])
     argv = open(d + '/commands.tsv').readline().rstrip('\n').split('\t')
-    chosen.append((name, d, argv, ['obj/s0.o']))
+    chosen.append((name, d, argv, ['src/s0.o' if '--in-source' in params else 'obj/s0.o']))
 
 
 def floor(tag, cwd, argv, distinct):

@@ -2,7 +2,7 @@
  *   lookup COMMANDS.tsv DIRECTORY [--session] [--deliver] [--threads N] [--reps R] [--touch FILE] [--mark] [--name TEXT] [--json FILE]
  * Each command (a line, words separated by tabs, run in DIRECTORY) is asked once a repetition, each repetition in a cache opened anew; outputs are
  * removed before a repetition that delivers. They must have been stored before: a miss ends it.
- * --touch FILE: made and removed before each repetition, so that its directory has changed. --mark: marks each look-up for strace.
+ * --hits FILE: only writes those commands to FILE that hit. --touch FILE: made and removed before each repetition, so that its directory has changed. --mark: marks each look-up for strace.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <cchain.h>
 #include <fcntl.h>
@@ -61,7 +61,7 @@ static void *ask(void *arg) {
 int main(int argc, char **argv) {
   if (argc < 3) return fprintf(stderr, "see the head of lookup.c\n"), 2;
   int reps = 7, session = 0;
-  const char *touch = NULL, *name = "lookup", *json = NULL;
+  const char *touch = NULL, *name = "lookup", *json = NULL, *hits = NULL;
   for (int i = 3; i < argc; i++) {
     const char *o = argv[i];
     if (!strcmp(o, "--session")) session = 1;
@@ -73,6 +73,7 @@ int main(int argc, char **argv) {
     else if (!strcmp(o, "--touch")) touch = argv[++i];
     else if (!strcmp(o, "--name")) name = argv[++i];
     else if (!strcmp(o, "--json")) json = argv[++i];
+    else if (!strcmp(o, "--hits")) hits = argv[++i];
     else return fprintf(stderr, "what is %s?\n", o), 2;
   }
   if (threads < 1 || threads > MAX_THREADS) return 2;
@@ -89,6 +90,23 @@ int main(int argc, char **argv) {
   }
   fclose(f);
   if (chdir(argv[2]) != 0) return perror(argv[2]), 2;
+
+  if (hits) {
+    FILE *o = fopen(hits, "w");
+    if (!o) return perror(hits), 1;
+    if (cc_open(NULL, &cache) != CC_OK) die("cc_open", cc_last_error());
+    for (size_t i = 0; i < count; i++) {
+      struct asked *a = &all[i];
+      a->result = (cc_result){.struct_size = sizeof a->result, .flags = CC_RESULT_NO_DELIVERY};
+      if (cc_invocation_parse_argv(cache, a->count, (const char *const *)a->words, NULL, &a->inv) != CC_OK) die("parse", cc_last_error());
+      if (cc_lookup(cache, a->inv, "local", &a->result) > 0)
+        for (int k = 0; k < a->count; k++) fprintf(o, "%s%c", a->words[k], k + 1 < a->count ? '\t' : '\n');
+      cc_result_clear(&a->result);
+      cc_invocation_free(a->inv);
+    }
+    cc_close(cache);
+    return fclose(o) != 0;
+  }
 
   double *total = calloc((size_t)reps, sizeof *total), *each = calloc((size_t)reps * count, sizeof *each), parse = 0, closing = 0;
   size_t n = 0;

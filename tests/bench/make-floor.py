@@ -83,7 +83,23 @@ def main():
     inside = not a.lookups
 
     def emit(code, fails=False, fd=-1, fd2=-1, path='0', path2='0', flags='0', mode='0', size='0', offset='0'):
-        plan.append('{%s, %d, %s, %s, %s, %s, %s, %s, %s, %s},' % (code, fails, fd, fd2, path, path2, flags, mode, size, offset))
+        plan.append((code, fd if code == 'OP_CLOSE' else fd2,
+                     '{%s, %d, %s, %s, %s, %s, %s, %s, %s, %s},' % (code, fails, fd, fd2, path, path2, flags, mode, size, offset)))
+
+    shared, outside = [], {}
+
+    def finish():
+        """Ends one look-up. What it opened and left open serves the later ones too: each thread of bare.c opens it for itself."""
+        open_here, moved = {}, set()
+        for i, (code, fd, _) in enumerate(plan):
+            if code == 'OP_OPEN' and fd >= 0:
+                open_here[fd] = i
+            elif code == 'OP_CLOSE':
+                open_here.pop(fd, None)
+        for i in open_here.values():
+            shared.append(plan[i][2])
+            moved.add(i)
+        plans.append([row[2] for i, row in enumerate(plan) if i not in moved])
 
     def fdnum(text):
         if text == 'AT_FDCWD':
@@ -96,8 +112,8 @@ def main():
     for name, args, result, rest in every[start:]:
         if name in ('access', 'faccessat2') and MARK in ' '.join(args):
             if a.lookups:
-                if plan:
-                    plans.append(plan)
+                if inside:
+                    finish()
                 plan = []
                 inside = 'end' not in ' '.join(args)
             continue
@@ -114,6 +130,11 @@ def main():
             if path == '/etc/ld.so.cache' or not inside or not wanted(known.get(int(result), path) if not fails else path):
                 if not fails:
                     skipped[int(result)] = True
+                    if not inside and path != '/etc/ld.so.cache' and not a.only_data:
+                        plan, kept = [], plan
+                        emit('OP_OPEN', False, fd, int(result), mapped(args[1], base), flags='(uint32_t)(%s)' % args[2],
+                             mode=args[3] if len(args) > 3 else '0')
+                        outside[int(result)], plan = plan[0][2], kept
                 continue
             if not fails:
                 skipped.pop(int(result), None)
@@ -126,9 +147,13 @@ def main():
                 emit('OP_CLOSE', fails, fd)
             skipped.pop(fd, None)
             known.pop(fd, None)
+            outside.pop(fd, None)
             continue
         if not inside:
             continue
+        if args and args[0].isdigit() and int(args[0]) in outside and int(args[0]) in skipped:
+            shared.append(outside.pop(int(args[0])))
+            skipped.pop(int(args[0]))
         if a.distinct and name in LOOKS and not (name in ('statx', 'newfstatat') and args[1] == '""'):
             key = (name, args[0], args[1] if len(args) > 1 else '', fdnum(args[0]) if args[0].isdigit() else 0)
             if key in seen:
@@ -211,9 +236,8 @@ def main():
             emit('OP_MMAP', fails, fdnum(args[4]), size=args[1], flags='(uint32_t)(%s)' % args[2], mode='(uint32_t)(%s)' % args[3],
                  offset=args[5])
 
-    if plan:
-        plans.append(plan)
     if not a.lookups:
+        plans.append([row[2] for row in plan])
         print('static const struct op plan[] = {')
         print('\n'.join(plans[0] if plans else []))
         print('};')
@@ -223,6 +247,7 @@ def main():
             flat += q
             ends.append(len(flat))
         print('static const struct op plan[] = {\n%s\n};' % '\n'.join(flat))
+        print('static const struct op plan_shared[] = {\n%s\n};' % '\n'.join(shared or ['{0},']))
         print('static const size_t plan_ends[] = {%s};' % ', '.join(map(str, ends)))
     print('%d calls' % sum(map(len, plans)), file=sys.stderr)
 

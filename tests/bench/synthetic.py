@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Sources that each include the same headers, spread over directories, with the failing look-ups that a real compile has.
 
-  synthetic.py --out DIR --sources N --headers H --dirs I [--files]
+  synthetic.py --out DIR --sources N --headers H --dirs I [--in-source]
 
 H headers in subdirectories of I directories given by -I: with 3, some 118 directories are looked in and 1,300 names are not there; with 100, tens of
 thousands. Writes DIR/commands.tsv (words separated by tabs, one command a line) and DIR/build.ninja (`launcher` in launcher.ninja).
@@ -17,6 +17,7 @@ def main():
     p.add_argument('--sources', type=int, default=1)
     p.add_argument('--headers', type=int, default=200)
     p.add_argument('--dirs', type=int, default=3)
+    p.add_argument('--in-source', action='store_true', help='objects beside the sources, whose directory then changes with each compile')
     a = p.parse_args()
     out = os.path.abspath(a.out)
     subs = max(1, 118 // a.dirs) if a.dirs < 50 else 1
@@ -42,7 +43,7 @@ def main():
         ninja.write('include launcher.ninja\nrule c\n  depfile = $out.d\n  deps = gcc\n  command = $launcher gcc %s -O2 -MD -MT $out -MF $out.d -o $out -c $in\n'
                     % ' '.join(includes))
         for n in range(a.sources):
-            source, obj = 'src/s%d.c' % n, 'obj/s%d.o' % n
+            source, obj = 'src/s%d.c' % n, '%s/s%d.o' % ('src' if a.in_source else 'obj', n)
             with open('%s/%s' % (out, source), 'w') as f:
                 f.write(''.join('#include "%s"\n' % name for name in names))
                 f.write('int f%d(int x) { return x + %d + (int)sizeof(struct s0_1); }\n' % (n, n))

@@ -62,6 +62,7 @@ E
 echo '#define H 3' >h.h
 printf '#include "h.h"\nint f(int x) { int unused; return x == H ? "s" : 0; }\n' >warn.c
 printf 'int f( { return 1; }\n' >bad.c
+printf '#warning "a text that is so long that it is broken where a terminal ends, or not, as the compiler likes it"\nint a_function_with_a_long_name(int first_argument, int second_argument) { int unused_one; int unused_two; return first_argument; }\n' >wide.c
 printf '#include <vector>\nint f(std::vector<int> v) { return v.size() > -1; }\n' >warn.cc
 printf 'int main(void) { return 0; }\n' >main.c
 # Times of inputs that are too near to the compile would make the library careful.
@@ -104,6 +105,32 @@ for c in $compilers; do
     compare "$c: on a terminal" plain first
     compare "$c: on a terminal, again" plain second
     check "$c: the terminal has seen colours" grep -q $'\033' "$work/out/second.out"
+    # Lines are cut or broken where the terminal ends, links are written where it is known to have them.
+    on_terminal() { local set_up=$1; shift; TERM=xterm-256color script -qec "$set_up; $*" /dev/null </dev/null; }
+    for set_up in "stty cols 60" "stty cols 100" "stty cols 100; export COLUMNS=40" "export GCC_URLS=no" "export TERM=vt100" "export TERM=dumb" "stty cols 60; exec </dev/null"; do
+      run plain on_terminal "$set_up" $c -Wall -c wide.c -o a.o
+      run first on_terminal "$set_up" cchain $c -Wall -c wide.c -o a.o
+      hits=$(stat_of hits)
+      run second on_terminal "$set_up" cchain $c -Wall -c wide.c -o a.o
+      compare "$c: on a terminal, $set_up" plain first
+      compare "$c: on a terminal, $set_up, again" plain second
+      check "$c: on a terminal, $set_up: a hit" [ "$(stat_of hits)" = $((hits + 1)) ]
+    done
+    # A launcher: what it writes comes through as it is, to the last byte; what it leaves running is not waited for.
+    head -c 300000 /dev/urandom >noise
+    printf '#!/bin/sh\ncat noise >&2; "$@"; s=$?; cat noise >&2; (sleep 20; echo late >&2) </dev/null >/dev/null & exit $s\n' >"$work/bin/noisy"
+    # And one that makes the terminal another one meanwhile.
+    printf '#!/bin/sh\nstty cols 30\nexec "$@"\n' >"$work/bin/resize"
+    chmod +x "$work/bin/noisy" "$work/bin/resize"
+    run plain on_terminal "stty -opost" noisy $c -Wall -c wide.c -o a.o
+    start=$SECONDS
+    run first on_terminal "stty -opost" env CCHAIN_PREFIX=noisy cchain $c -DNOISY -Wall -c wide.c -o a.o
+    compare "$c: all that a launcher writes to the terminal" plain first
+    check "$c: what a launcher leaves running is not waited for" [ $((SECONDS - start)) -lt 15 ]
+    stores=$(stat_of stores)
+    run first on_terminal "stty cols 90" env CCHAIN_PREFIX=resize cchain $c -DRESIZED -Wall -c wide.c -o a.o
+    check "$c: not stored when the terminal has changed its width" [ "$(stat_of stores)" = "$stores" ]
+    rm -f noise "$work/bin/noisy" "$work/bin/resize"
   else
     skip "$c: on a terminal" "no script(1)"
   fi

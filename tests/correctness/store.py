@@ -122,6 +122,9 @@ def quick(b, made):
     good = os.path.join(b.dir, 'good-' + made[0][made[0].index('-o') + 1])
     with open(good, 'wb') as f:
         f.write(made[1])
+    argv = list(made[0])
+    argv[argv.index('-o') + 1] = os.path.join(b.dir, 'unused.o')
+    check(b.run(argv + ['-MD', '-MF', good + '.d']).status == 0, 'the compiler fails')
     b.env['CCHAIN_PREFIX'] = '%s stub %s' % (common.TOOL, good)
 
 
@@ -254,7 +257,8 @@ def t_odd_things_for_blobs(b):
     victim = os.path.join(b.dir, 'victim')
     for kind in ('entry', 'record'):
         for odd in ('dir', 'full dir', 'link', 'dangling', 'fifo', 'device', 'no mode', 'hex is a file', 'hex is a link', 'hh is a file'):
-            b.fresh()
+            for space in ('compile', 'inputs'):
+                shutil.rmtree(os.path.join(b.cache, space), ignore_errors=True)
             made = simple(b)[0]
             stored(b, made)
             path = b.blobs(kind)[0]
@@ -391,8 +395,6 @@ def t_forged_entries(b):
         else:
             put(path, data)
         limits = {resource.RLIMIT_AS: 1 << 30} if name.startswith(('bomb', 'sparse', 'raw', 'claims')) else None
-        if name in ('status 256',):
-            pass
         right(b, made, name, limits=limits, timeout=30)
         now = snapshot(b.w)
         del now['s0.o']
@@ -476,17 +478,14 @@ def start(b, argv, **env):
 
 
 def end(p):
-    """Kills it and what it has started; returns what was printed."""
+    """Kills it and then what it has started; returns what was printed."""
     p.kill()
-    out = p.communicate()[0]
-    for n in range(200):
-        try:
-            os.killpg(p.pid, 0)
-            time.sleep(0.005)
-        except ProcessLookupError:
-            return out
-    os.killpg(p.pid, signal.SIGKILL)
-    return out
+    p.wait()
+    try:
+        os.killpg(p.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    return p.communicate()[0]
 
 
 @test()
@@ -497,7 +496,7 @@ def t_killed_at_any_moment(b):
     for round_ in range(50):
         if round_ % 5 == 0:
             b.run([common.CCHAIN, 'clear', '--yes'])
-        ps = []
+        ps, killed = [], []
         for i in range(8):
             argv = list(made[b.random.randrange(6)][0])
             argv[-1] = 'k%d.o' % i
@@ -507,10 +506,14 @@ def t_killed_at_any_moment(b):
         while ps and time.time() - t < wait:
             time.sleep(0.002)
             if b.random.random() < 0.15:
-                out = end(ps.pop(b.random.randrange(len(ps))))
-                check(not out, 'prints %r' % out)
+                p = ps.pop(b.random.randrange(len(ps)))
+                p.kill()
+                killed.append(p)
         for p in ps:
-            end(p)
+            p.kill()
+        for p in killed + ps:
+            out = end(p)
+            check(not out, 'prints %r' % out)
         for i in range(8):
             data = b.read('k%d.o' % i)
             if data is not None:
@@ -524,7 +527,6 @@ def t_killed_at_any_moment(b):
     for m in made:
         hit(b, m, 'after trim')
     # Each entry whole: every one is what the format says.
-    lib = xxh()
     for p in b.blobs() + b.blobs('record'):
         data = get(p)
         check(data[:3] == b'CCE' or data[:3] == b'CCR', '%s: %r' % (p, data[:8]))
@@ -687,7 +689,8 @@ def t_disk_full_where_the_outputs_are(b):
             plain = run(False)
             check(plain.status != 0, 'the test proves nothing')
             got = run(True)
-            check(got.status == plain.status and b.norm(got.err) == b.norm(plain.err), '%s: status %s, not %s; %r, not %r' % (size, got.status, plain.status, got.err, plain.err))
+            # clang dies with a stack dump, whose addresses differ.
+            check(got.status == plain.status and b.norm(got.err)[:60] == b.norm(plain.err)[:60], '%s: status %s, not %s; %r, not %r' % (size, got.status, plain.status, got.err, plain.err))
             d = difference(plain.files, got.files, loose='a.o')
             check(not d, '%s: %s' % (size, d))
         finally:
@@ -728,6 +731,7 @@ def t_immutable_folders(b):
         try:
             as_plain(b, commands, plain, 'immutable ' + path)
             b.write('v.c', 'int f(int x) { int v; return x; }\n// %s\n' % what)
+            plain = [b.once(c, False) for c in commands]
             as_plain(b, commands, plain, 'immutable ' + path)
         finally:
             subprocess.run(['chattr', '-i', path])
@@ -747,7 +751,7 @@ def t_read_only_for_another_user(b):
     before = snapshot(b.cache)
     for mode in (0o700, 0o755, 0o777):
         os.chmod(os.path.join(b.cache, 'private'), mode)
-        as_plain(b, commands, plain, 'as nobody, private %o' % mode, user=nobody)
+        as_plain(b, commands, plain, 'as nobody, private %o' % mode, user=nobody, rounds=1)
     os.chmod(os.path.join(b.cache, 'private'), 0o700)
     d = difference(before, snapshot(b.cache))
     check('private' in d or not d, 'something was written: %s' % d)
@@ -793,23 +797,23 @@ def t_odd_roots(b):
     os.mkdir(os.path.join(b.dir, 'real'))
     os.symlink('real', os.path.join(b.dir, 'link'))
     for root in (f, f + '/below', os.path.join(b.dir, 'dangling'), os.path.join(b.dir, 'loop'), os.path.join(b.dir, 'fifo'), '/dev/null', '/dev/null/x', '/proc/none/x', '/sys/none', 'relative', '', '~none/x',
-                 '/' + 'x' * 300, '/tmp/' + 'y/' * 3000, os.path.join(b.dir, 'link'), os.path.join(b.dir, 'with blank'), os.path.join(b.dir, 'with\nnewline'), os.path.join(b.dir, 'ü')):
-        if '/y/' in root:
-            continue
-        as_plain(b, commands, plain, 'CCHAIN_DIR=%r' % root[:60], env={'CCHAIN_DIR': root})
+                 '/' + 'x' * 300, os.path.join(b.dir, 'link'), os.path.join(b.dir, 'with blank'), os.path.join(b.dir, 'with\nnewline'), os.path.join(b.dir, 'ü')):
+        as_plain(b, commands[1:], plain[1:], 'CCHAIN_DIR=%r' % root[:60], env={'CCHAIN_DIR': root})
+        if root.endswith(('/link', '/with blank')):
+            as_plain(b, commands[1:], plain[1:], 'CCHAIN_DIR=%r' % root[:60], env={'CCHAIN_DIR': root})
         r = b.run([common.CCHAIN, 'stats', '--json'], env={'CCHAIN_DIR': root})
         check(r.status == 0, 'stats of %r: status %s %r' % (root[:60], r.status, r.err))
     check(open(f).read() == 'precious' and os.path.islink(os.path.join(b.dir, 'loop')), 'a file was touched')
     for name in ('link', 'with blank'):
         s = b.stats({'CCHAIN_DIR': os.path.join(b.dir, name)})
-        check(s['hits'] == 2, '%s: %s' % (name, s))
+        check(s['hits'] == 3, '%s: %s' % (name, s))
     s = b.stats({'CCHAIN_DIR': f})
     check(s['troubles'], 'a root that is a file: no trouble told: %s' % s)
     # The rest of the environment.
     for env in ({'CCHAIN_MAX_SIZE': '1'}, {'CCHAIN_MAX_SIZE': '0'}, {'CCHAIN_MAX_SIZE': 'x'}, {'CCHAIN_TENANT': '../x'}, {'CCHAIN_TENANT': ''}, {'CCHAIN_CONFIG': f}, {'CCHAIN_CONFIG': b.dir}, {'CCHAIN_LAYERS': 'nonsense'},
                 {'CCHAIN_LAYERS': 'http://127.0.0.1:1/'}, {'CCHAIN_STATE_DIR': f}, {'CCHAIN_LOG': b.dir}, {'CCHAIN_LOG': '/dev/full'}, {'CCHAIN_STATS_LOG': '/dev/full'}, {'CCHAIN_MODE': 'x'}, {'HOME': None, 'CCHAIN_DIR': None},
                 {'CCHAIN_DISABLE': '1'}, {'CCHAIN_READ_ONLY': 'all'}, {'CCHAIN_RECACHE': '1'}, {'CCHAIN_COMPRESSION': 'on'}, {'CCHAIN_MODE': 'preprocess'}, {'CCHAIN_MODE': 'direct+preprocess'}):
-        as_plain(b, commands, plain, str(env), env=env)
+        as_plain(b, commands[:1], plain[:1], str(env), env=env)
 
 
 # ---- private tables -----------------------------------------------------------------------------------------------------------
@@ -942,7 +946,7 @@ def t_private_tables_cut_while_processes_run(b):
         except FileNotFoundError:
             pass
         time.sleep(0.003)
-    many(b, made, 6, 25, other)
+    many(b, made, 6, 25 if b.cc == 'gcc' else 8, other)
     for m in made:
         right(b, m, 'after all')
 
@@ -990,9 +994,15 @@ def t_planted_memo(b):
     if b.read('s0.o') == made[0][1]:
         raise Skip('the memo is not believed even where it is ours: nothing to test')
     # Ours, and believed: a root that only we can write. Now as others could have planted it.
+    bad = []
+
     def planted(what):
         for m in made:
-            right(b, m, what)
+            try:
+                right(b, m, what)
+            except Fail as e:
+                bad.append(str(e))
+                return
     for what, mode, owner in (('private writable by the group', 0o770, 0), ('private writable by all', 0o777, 0), ('private of another user', 0o700, 65534), ('private of another user, open', 0o755, 65534)):
         os.chmod(private, mode)
         os.chown(private, owner, owner)
@@ -1014,6 +1024,7 @@ def t_planted_memo(b):
     os.rename(private, os.path.join(b.dir, 'elsewhere'))
     os.symlink(os.path.join(b.dir, 'elsewhere'), private)
     planted('private is a link')
+    check(not bad, '; '.join(bad))
 
 
 @test(compilers=('gcc',))
@@ -1024,7 +1035,7 @@ def t_planted_links(b):
     made = simple(b, 2)
     stored(b, made[0])
     victim = os.path.join(b.dir, 'victim')
-    hex_ = hashlib.sha256(b'x').hexdigest()
+    bad = []
     for part in ('private', 'private/tmp', 'private/probes', 'private/stats', 'private/digests', 'private/memo', 'private/stats/journal', 'private/stats/lock', 'index'):
         shutil.rmtree(victim, ignore_errors=True)
         os.makedirs(os.path.join(victim, 'sub'))
@@ -1046,8 +1057,10 @@ def t_planted_links(b):
             r = b.run([common.CCHAIN] + command, timeout=20)
             check(r.status >= 0, '%s is a link: %s dies' % (part, command))
         d = difference(before, snapshot(victim))
-        check(not d, '%s is a link: in the folder it leads to: %s' % (part, d))
+        if d:
+            bad.append('%s is a link: in the folder it leads to: %s' % (part, d))
         os.unlink(p) if os.path.islink(p) else None
+    check(not bad, '; '.join(bad))
 
 
 @test(compilers=('gcc',))
@@ -1156,7 +1169,6 @@ def t_two_layers(b):
     os.unlink(p)
     right(b, made[0], 'damaged in the second', env={'CCHAIN_LAYERS': '%s %s?write=false' % (a, z)})
     check(get(p2) == bad, 'a layer that may only be read was changed')
-    hit(b, made[0], 'damaged in the second, stored in the first', env=None) if False else None
     # A first layer that can't be used does not keep the second from answering.
     with open(os.path.join(b.dir, 'file'), 'w'):
         pass
@@ -1200,7 +1212,7 @@ def t_size_limit(b):
     b.env['CCHAIN_MAX_SIZE'] = str(limit)
     b.write('s.c', 'const char big[] = "%s";\nint n = N;\n' % ('x' * 40000))
     good = os.path.join(b.dir, 'good.o')
-    check(b.run([b.cc, '-DN=0', '-c', 's.c', '-o', good]).status == 0, 'the compiler fails')
+    check(b.run([b.cc, '-DN=0', '-MD', '-MF', good + '.d', '-c', 's.c', '-o', good]).status == 0, 'the compiler fails')
     b.env['CCHAIN_PREFIX'] = '%s stub %s' % (common.TOOL, good)
 
     def used():
@@ -1249,7 +1261,7 @@ def t_size_limit_as_du(b):
     b.env['CCHAIN_MAX_SIZE'] = str(limit)
     b.write('s.c', 'const char big[] = "%s";\nint n = N;\n' % ('x' * 40000))
     good = os.path.join(b.dir, 'good.o')
-    b.run([b.cc, '-DN=0', '-c', 's.c', '-o', good])
+    b.run([b.cc, '-DN=0', '-MD', '-MF', good + '.d', '-c', 's.c', '-o', good])
     b.env['CCHAIN_PREFIX'] = '%s stub %s' % (common.TOOL, good)
     most = [0]
 

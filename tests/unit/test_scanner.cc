@@ -207,13 +207,32 @@ std::string flag_names(uint32_t f) {
     if (f >> i & 1) s += (s.empty() ? "" : "|") + std::string(names[i]);
   return s.empty() ? "none" : s;
 }
-void check_flags(const std::vector<FlagRow>& rows, uint32_t mask = ~0u, bool assembler = false) {
+// kScanSpells accompanies many rows and has its own test.
+void check_flags(const std::vector<FlagRow>& rows, uint32_t mask = ~kScanSpells, bool assembler = false) {
   int bad = 0;
   for (size_t i = 0; i < rows.size(); i++) {
     uint32_t got = scan(rows[i].text, assembler).flags & mask;
     if (got != rows[i].want) ROW_FAIL(i, rows[i].text, "got %s, want %s", flag_names(got).c_str(), flag_names(rows[i].want).c_str());
   }
   assert_int_equal(bad, 0);
+}
+
+void test_spells(void**) {
+  check_flags({{"char *s = \".incbin \\\"f\\\"\";\n", kScanSpells},
+               {"#define X \"\\t.include \"\n", kScanSpells},
+               {"#include \"defs.inc\"\n", 0},
+               {"int x = a.inc;\n", 0}},
+              kScanSpells);
+}
+
+void test_pieces(void**) {
+  auto pasted = [](const char* text, const char* name) { return can_be_pasted(scan(text).pieces, name); };
+  assert_true(pasted("CAT(__, CAT(DATE, __))", "__DATE__"));
+  assert_true(pasted("P6(__, T, I, M, E, __)", "__TIME__"));
+  assert_true(pasted("#define A __DA\nCAT(A, TE__)", "__DATE__"));
+  assert_false(pasted("template <class T, class E> void f(T, E, A, D);", "__DATE__"));
+  assert_false(pasted("f(_, _); // D A T E\n", "__DATE__"));
+  assert_false(pasted("__DATE__", "__DATE__"));  // the whole is a flag of its own
 }
 
 void test_computed(void**) {
@@ -980,7 +999,7 @@ int main() {
       cmocka_unit_test(test_splices_everywhere),
       cmocka_unit_test(test_space_everywhere),
       cmocka_unit_test(test_has_include),
-      cmocka_unit_test(test_computed),
+      cmocka_unit_test(test_spells), cmocka_unit_test(test_pieces), cmocka_unit_test(test_computed),
       cmocka_unit_test(test_dates),
       cmocka_unit_test(test_pragmas),
       cmocka_unit_test(test_inline_assembler),
