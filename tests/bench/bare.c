@@ -37,16 +37,22 @@ static int ascending(const void *a, const void *b) {
 }
 
 static struct plan_state states[MAX_THREADS];
+static double started[MAX_THREADS], ended[MAX_THREADS], best[LOOKUPS];
 
 static void *work(void *arg) {
   size_t t = (size_t)(intptr_t)arg;
   struct plan_state *s = &states[t];
   pthread_barrier_wait(&gate);
+  double last = started[t] = now_us();
   for (size_t i = t; i < LOOKUPS; i += (size_t)threads) {
     size_t from = i ? plan_ends[i - 1] : 0;
     int bad = plan_run(plan + from, plan_ends[i] - from, s);
     if (bad) other += bad;
+    double us = now_us() - last;
+    last += us;
+    if (best[i] == 0 || us < best[i]) best[i] = us;
   }
+  ended[t] = last;
   return NULL;
 }
 
@@ -78,15 +84,21 @@ int main(int argc, char **argv) {
     pthread_barrier_init(&gate, NULL, (unsigned)threads + 1);
     for (int t = 0; t < threads; t++) pthread_create(&thread[t], NULL, work, (void *)(intptr_t)t);
     pthread_barrier_wait(&gate);
-    double start = now_us();
-    for (int t = 0; t < threads; t++) pthread_join(thread[t], NULL);
-    total[r] = (now_us() - start) / LOOKUPS;
+    double from = 0, to = 0;
+    for (int t = 0; t < threads; t++) {
+      pthread_join(thread[t], NULL);
+      if (t == 0 || started[t] < from) from = started[t];
+      if (ended[t] > to) to = ended[t];
+    }
+    total[r] = (to - from) / LOOKUPS;
   }
   qsort(total, (size_t)reps, sizeof *total, ascending);
-  printf("%-44s %8.1f %8.1f\n", argv[3], total[0], total[reps / 2]);
+  double sum = 0;
+  for (int i = 0; i < LOOKUPS; i++) sum += best[i] / LOOKUPS;
+  printf("%-44s %8.1f %8.1f %8.1f\n", argv[3], total[0], total[reps / 2], sum);
   if (other) fprintf(stderr, "bare: %d of %zu calls went otherwise than recorded\n", other / reps, sizeof plan / sizeof *plan);
   FILE *o = fopen(argv[4], "w");
   if (!o) return perror(argv[4]), 1;
-  fprintf(o, "{\"name\":\"%s\",\"unit\":\"us\",\"lookups\":%d,\"threads\":%d,\"min\":%.2f,\"median\":%.2f}\n", argv[3], (int)LOOKUPS, threads, total[0], total[reps / 2]);
+  fprintf(o, "{\"name\":\"%s\",\"unit\":\"us\",\"lookups\":%d,\"threads\":%d,\"min\":%.2f,\"median\":%.2f,\"best\":%.2f}\n", argv[3], (int)LOOKUPS, threads, total[0], total[reps / 2], sum);
   return fclose(o) != 0;
 }

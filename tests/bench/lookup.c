@@ -20,7 +20,7 @@ struct asked {
   int count;
   cc_invocation *inv;
   cc_result result;
-  double us;
+  double us, best;
 };
 static struct asked *all;
 static size_t count;
@@ -28,6 +28,7 @@ static cc_cache *cache;
 static int threads = 1, mark;
 static uint32_t result_flags = CC_RESULT_NO_DELIVERY;
 static pthread_barrier_t gate;
+static double started[MAX_THREADS], ended[MAX_THREADS];
 
 static double now_us(void) {
   struct timespec t;
@@ -46,15 +47,18 @@ static void die(const char *what, const char *why) {
 static void *ask(void *arg) {
   size_t first = (size_t)(intptr_t)arg;
   pthread_barrier_wait(&gate);
+  started[first] = now_us();
   for (size_t i = first; i < count; i += (size_t)threads) {
     struct asked *a = &all[i];
     if (mark) access("/cchain-bench-mark", F_OK);
     double start = now_us();
     int r = cc_lookup(cache, a->inv, "local", &a->result);
     a->us = now_us() - start;
+    if (a->best == 0 || a->us < a->best) a->best = a->us;
     if (mark) access("/cchain-bench-mark-end", F_OK);
     if (r <= 0) die(a->words[a->count - 1], r < 0 ? cc_last_error() : a->result.reason);
   }
+  ended[first] = now_us();
   return NULL;
 }
 
@@ -136,9 +140,13 @@ int main(int argc, char **argv) {
     pthread_barrier_init(&gate, NULL, (unsigned)threads + 1);
     for (int t = 0; t < threads; t++) pthread_create(&thread[t], NULL, ask, (void *)(intptr_t)t);
     pthread_barrier_wait(&gate);
-    start = now_us();
-    for (int t = 0; t < threads; t++) pthread_join(thread[t], NULL);
-    total[r] = (now_us() - start) / (double)count;
+    double from = 0, to = 0;
+    for (int t = 0; t < threads; t++) {
+      pthread_join(thread[t], NULL);
+      if (t == 0 || started[t] < from) from = started[t];
+      if (ended[t] > to) to = ended[t];
+    }
+    total[r] = (to - from) / (double)count;
     for (size_t i = 0; i < count; i++) each[n++] = all[i].us;
     start = now_us();
     if (session) cc_session_end(cache);
@@ -151,12 +159,14 @@ int main(int argc, char **argv) {
   }
   qsort(total, (size_t)reps, sizeof *total, ascending);
   qsort(each, n, sizeof *each, ascending);
-  printf("%-44s %8.1f %8.1f   %8.1f %8.1f %8.1f %8.1f\n", name, total[0], total[reps / 2], each[n / 2], each[n * 9 / 10], parse, closing);
+  double sum = 0;
+  for (size_t i = 0; i < count; i++) sum += all[i].best / (double)count;
+  printf("%-44s %8.1f %8.1f %8.1f   %8.1f %8.1f %8.1f %8.1f\n", name, total[0], total[reps / 2], sum, each[n / 2], each[n * 9 / 10], parse, closing);
   if (json) {
     FILE *o = fopen(json, "w");
     if (!o) return perror(json), 1;
-    fprintf(o, "{\"name\":\"%s\",\"unit\":\"us\",\"commands\":%zu,\"reps\":%d,\"threads\":%d,\"min\":%.2f,\"median\":%.2f,\"one_median\":%.2f,\"one_p90\":%.2f,"
-            "\"parse\":%.2f,\"session_end\":%.2f}\n", name, count, reps, threads, total[0], total[reps / 2], each[n / 2], each[n * 9 / 10], parse, closing);
+    fprintf(o, "{\"name\":\"%s\",\"unit\":\"us\",\"commands\":%zu,\"reps\":%d,\"threads\":%d,\"min\":%.2f,\"median\":%.2f,\"best\":%.2f,\"one_median\":%.2f,\"one_p90\":%.2f,"
+            "\"parse\":%.2f,\"session_end\":%.2f}\n", name, count, reps, threads, total[0], total[reps / 2], sum, each[n / 2], each[n * 9 / 10], parse, closing);
     fclose(o);
   }
   return 0;

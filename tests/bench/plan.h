@@ -83,7 +83,13 @@ static long plan_do(const struct op *o, struct plan_state *s) {
 /* Returns how many calls ended otherwise than when they were recorded. */
 static int plan_run(const struct op *ops, size_t count, struct plan_state *s) {
   int other = 0;
-  for (size_t i = 0; i < count; i++) other += (plan_do(&ops[i], s) < 0) != ops[i].fails;
+  for (size_t i = 0; i < count; i++) {
+    int bad = (plan_do(&ops[i], s) < 0) != ops[i].fails;
+#ifdef PLAN_TELL
+    if (bad) fprintf(stderr, "%d %d %s\n", ops[i].code, ops[i].fd, ops[i].path ? ops[i].path : "");
+#endif
+    other += bad;
+  }
   return other;
 }
 #endif
