@@ -753,11 +753,12 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
   }
   if (listed) ev.read = &read;
   if (!inv->asm_deps_file.empty() && read_file(inv->asm_deps_file.c_str(), &text, 64u << 20) == 0 && parse_depfile(text, &assembled)) {
-    // It names the compiler's temporary file, gone by now, and the files that .file directives name: the source.
+    // It names the compiler's temporary file, gone by now, and what .file directives say: of the source the last part of its name, which need not stand
+    // in the working directory. A file that .incbin finds on the search path is named by that path, so nothing else has this name and is not there.
     for (auto& p : assembled) {
       FileId id;
       bool there = stat_file(path_join(inv->cwd, p).c_str(), &id) == 0;
-      bool temporary = !there && (p == "{standard input}" || (p.size() > 2 && p.compare(p.size() - 2, 2, ".s") == 0));
+      bool temporary = !there && (p == "{standard input}" || p == path_base(inv->command.source) || (p.size() > 2 && p.compare(p.size() - 2, 2, ".s") == 0));
       if (!temporary && !(there && inv->closure && inv->closure->known(id))) refuse("the assembler read " + p);
       if (!temporary && listed) read.push_back(p);
     }

@@ -83,10 +83,17 @@ def main():
     inside = not a.lookups
 
     def emit(code, fails=False, fd=-1, fd2=-1, path='0', path2='0', flags='0', mode='0', size='0', offset='0'):
+        fd = virtual.get(fd, fd)
+        if code == 'OP_OPEN' and fd2 >= 0:
+            virtual[fd2] = fd2 = next(v for v in range(3, 4096) if v not in taken)
+            taken.add(fd2)
+        elif code == 'OP_CLONE':
+            fd2 = virtual.get(fd2, fd2)
         plan.append((code, fd if code == 'OP_CLOSE' else fd2,
                      '{%s, %d, %s, %s, %s, %s, %s, %s, %s, %s},' % (code, fails, fd, fd2, path, path2, flags, mode, size, offset)))
 
-    shared, outside = [], {}
+    # Descriptors are numbered anew, and no number twice in one look-up, so that what stays open can be opened beforehand.
+    shared, outside, virtual, taken, kept_open = [], {}, {}, set(), set()
 
     def finish():
         """Ends one look-up. What it opened and left open serves the later ones too: each thread of bare.c opens it for itself."""
@@ -96,9 +103,12 @@ def main():
                 open_here[fd] = i
             elif code == 'OP_CLOSE':
                 open_here.pop(fd, None)
-        for i in open_here.values():
+        for v, i in open_here.items():
             shared.append(plan[i][2])
             moved.add(i)
+            kept_open.add(v)
+        taken.clear()
+        taken.update(kept_open)
         plans.append([row[2] for i, row in enumerate(plan) if i not in moved])
 
     def fdnum(text):
@@ -135,6 +145,7 @@ def main():
                         emit('OP_OPEN', False, fd, int(result), mapped(args[1], base), flags='(uint32_t)(%s)' % args[2],
                              mode=args[3] if len(args) > 3 else '0')
                         outside[int(result)], plan = plan[0][2], kept
+                        kept_open.add(virtual[int(result)])
                 continue
             if not fails:
                 skipped.pop(int(result), None)

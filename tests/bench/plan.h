@@ -33,7 +33,7 @@ struct op {
 #ifndef PLAN_BUFFER
 #define PLAN_BUFFER (8 << 20)
 #endif
-#define PLAN_FDS 256
+#define PLAN_FDS 4096
 
 struct plan_state {
   int fd[PLAN_FDS];
