@@ -285,8 +285,11 @@ bool Closure::has_date(const std::vector<std::string>& paths, bool source_date_e
 // __DATE__ and friends pasted from pieces that stand in different files or in the command.
 bool Closure::check_pieces(const Evidence& e) {
   std::set<std::string> all(defines_.pieces.begin(), defines_.pieces.end());
+  // The compiler's own headers have single letters, and glue (`__ ## name`) that no date is pasted with: their macros complete no name of the user's letters.
+  auto letters = [](std::string_view w) { return std::count_if(w.begin(), w.end(), [](char c) { return c != '_'; }); };
   for (auto& f : files_)
-    if (f.read) all.insert(f.scan->pieces.begin(), f.scan->pieces.end());
+    for (auto& w : f.read ? f.scan->pieces : std::vector<std::string>())
+      if (!f.own || letters(w) > 1) all.insert(w);
   std::vector<std::string> pieces(all.begin(), all.end());
   bool dates_fixed = e.source_date_epoch && command_->family == Family::kGcc;
   for (const char* name : {"__DATE__", "__TIME__", "__TIMESTAMP__"}) {

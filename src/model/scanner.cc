@@ -342,10 +342,48 @@ class Scanner {
   void collect_pieces() {
     for (auto [at, n] : pieces_) {
       std::string w(t_.substr(at, n));
-      if (text_.inert(at)) continue;
+      if (text_.inert(at) || !is_operand(at, n)) continue;
       auto it = std::lower_bound(r_->pieces.begin(), r_->pieces.end(), w);
       if (it == r_->pieces.end() || *it != w) r_->pieces.insert(it, std::move(w));
     }
+  }
+  // The last character before `at` that is no white space, comments not skipped; npos if there is none. The same behind.
+  size_t before(size_t at) const {
+    while (at > 0 && (is_space(t_[at - 1]) || is_newline(t_[at - 1]))) at--;
+    return at > 0 ? at - 1 : npos;
+  }
+  size_t behind(size_t at) const {
+    while (at < t_.size() && (is_space(t_[at]) || is_newline(t_[at]))) at++;
+    return at < t_.size() ? at : npos;
+  }
+  // What ## can reach: a word in a macro's body, or the first or last word of an argument of what may be a macro. A single letter, as every template has some, only
+  // as a whole argument with another piece as a whole argument beside it.
+  bool is_operand(size_t at, size_t n) const {
+    size_t line = t_.find_last_of("\n\r", at);
+    line = line == npos ? 0 : line + 1;
+    while (line < at && is_space(t_[line])) line++;
+    if (line < at && (t_[line] == '#' || t_.substr(line, 2) == "%:" || t_.substr(line, 3) == "?\?=") && t_.substr(line, at - line).find("define") != npos) return true;
+    size_t a = before(at), b = behind(at + n);
+    if (a == npos || b == npos) return false;
+    auto doubt = [](char c) { return c == '/' || c == '?' || c == '%' || c == '#'; };  // a comment, a trigraph, an operator
+    const bool opens = t_[a] == '(' || t_[a] == ',' || doubt(t_[a]), closes = t_[b] == ')' || t_[b] == ',' || doubt(t_[b]);
+    if (n == 1 && t_[at] != '_') {
+      if (!opens || !closes) return false;
+      auto piece = [&](size_t from, size_t to) { return to > from && is_piece(t_.substr(from, to - from)); };
+      size_t w = a, e = b;
+      if (t_[a] == ',' && (w = before(a)) != npos) {
+        size_t first = ++w;
+        while (first > 0 && is_ident(t_[first - 1])) first--;
+        size_t c = before(first);
+        if (piece(first, w) && c != npos && (t_[c] == '(' || t_[c] == ',' || doubt(t_[c]))) return true;
+      }
+      if (t_[b] == ',' && (e = behind(b + 1)) != npos) {
+        size_t last = text_.word_end(e), c = behind(last);
+        if (piece(e, last) && c != npos && (t_[c] == ')' || t_[c] == ',' || doubt(t_[c]))) return true;
+      }
+      return doubt(t_[a]) || doubt(t_[b]);
+    }
+    return opens || closes;
   }
   void spells() {
     for (size_t at = 0; (at = find_in(t_, ".inc", at)) != npos; at++) {
@@ -787,7 +825,7 @@ bool can_be_pasted(const std::vector<std::string>& pieces, std::string_view name
 
 std::string encode_scan(const ScanResult& r) {
   std::string out;
-  put_varint(&out, 2);
+  put_varint(&out, 3);
   put_varint(&out, r.flags);
   put_varint(&out, r.operands.size());
   for (auto& o : r.operands) {
@@ -804,7 +842,7 @@ std::string encode_scan(const ScanResult& r) {
 bool decode_scan(std::string_view bytes, ScanResult* r) {
   Reader in(bytes);
   *r = {};
-  if (in.varint() != 2) return false;
+  if (in.varint() != 3) return false;
   r->flags = static_cast<uint32_t>(in.varint());
   uint64_t n = in.varint();
   if (n > in.left()) return false;

@@ -232,6 +232,12 @@ void test_pieces(void**) {
   assert_true(pasted("#define A __DA\nCAT(A, TE__)", "__DATE__"));
   assert_false(pasted("template <class T, class E> void f(T, E, A, D);", "__DATE__"));
   assert_false(pasted("f(_, _); // D A T E\n", "__DATE__"));
+  assert_true(pasted("P(__, D, A, T, E, __)", "__DATE__"));
+  assert_true(pasted("P(__D /* the first */, ATE__)", "__DATE__"));
+  assert_true(pasted("CAT(int a; char b[] = __DA,TE__;)", "__DATE__"));
+  assert_true(pasted("#define A __TIM\n#define B\\\n E__\nCAT2(A, B)", "__TIME__"));
+  // As real headers have them: parameters of templates, glue of macros that no letters are beside.
+  assert_false(pasted("#define R(n) __##n\ntemplate <typename D, typename A, class T, class E> E f(T t, D* d) { return g(T(), A::x, (E)d); }\n", "__DATE__"));
   assert_false(pasted("__DATE__", "__DATE__"));  // the whole is a flag of its own
 }
 
