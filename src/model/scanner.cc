@@ -436,7 +436,7 @@ class Scanner {
       std::string name;
       if (read_operand(t_, &i, &quoted, &name)) {
         add(word == "include_next" ? ScanOperand::kIncludeNext : ScanOperand::kInclude, quoted, std::move(name));
-        if (word == "import" && real(at)) r_->flags |= kScanOnce;
+        if (word == "import" && real(at)) r_->flags |= kScanImport;
         return;
       }
     }

@@ -201,9 +201,9 @@ struct FlagRow {
   uint32_t want;
 };
 std::string flag_names(uint32_t f) {
-  static const char* names[] = {"ComputedInclude", "ComputedHas", "Date", "Timestamp", "Embed", "Dependency", "AsmFile", "AsmDoubt", "Once", "Module", "SystemHeader", "Pch"};
+  static const char* names[] = {"ComputedInclude", "ComputedHas", "Date", "Timestamp", "Embed", "Dependency", "AsmFile", "AsmDoubt", "Once", "Module", "SystemHeader", "Pch", "Spells", "Import"};
   std::string s;
-  for (int i = 0; i < 12; i++)
+  for (int i = 0; i < 14; i++)
     if (f >> i & 1) s += (s.empty() ? "" : "|") + std::string(names[i]);
   return s.empty() ? "none" : s;
 }
@@ -352,7 +352,7 @@ void test_pragmas(void**) {
       {"?\?=pragma once\n", kScanOnce},
       {"#pra\\\ngma on\\\nce\n", kScanOnce},
       {"\xef\xbb\xbf#pragma once\n", kScanOnce},
-      {"#import <a.h>\n", kScanOnce},
+      {"#import <a.h>\n", kScanImport},
       {"// #pragma once\n", 0},
       {"/*\n#pragma once\n*/", 0},
       {"#pragma oncetwo\n", 0},
