@@ -53,7 +53,7 @@ struct Invocation {
   uint32_t next_task = CC_TASK_NONE;
   // Preprocess mode.
   bool preprocessed = false;
-  Digest preprocessed_key;
+  Digest preprocessed_key, preprocessed_streams_key;
   int64_t preprocess_start_ns = 0;
   struct Seen {
     std::string path;

@@ -282,7 +282,7 @@ class Scanner {
     }
   }
   void token(std::string_view w, Token k) {
-    if (w.size() <= 13 && is_piece(w)) pieces_.push_back(k);
+    if (w.size() <= 13 && (is_piece(w) || is_pragma_piece(w))) pieces_.push_back(k);
     if (w.size() < 3) return;
     bool ends = w[w.size() - 1] == '_' && w[w.size() - 2] == '_';
     switch (w[0]) {
@@ -338,6 +338,11 @@ class Scanner {
     for (std::string_view name : {"__DATE__", "__TIME__", "__TIMESTAMP__"})
       if (w.size() < name.size() && name.find(w) != npos) return true;
     return false;
+  }
+  // Of the names of pragmas that read files or steer what is read. Single letters are left out: they are everywhere.
+  static bool is_pragma_piece(std::string_view w) {
+    if (w.size() < 2 || w.size() > 9) return false;
+    return std::string_view("dependency").find(w) != npos || (w.size() < 4 && std::string_view("once").find(w) != npos);
   }
   void collect_pieces() {
     for (auto [at, n] : pieces_) {
@@ -439,6 +444,13 @@ class Scanner {
         if (word == "import" && real(at)) r_->flags |= kScanImport;
         return;
       }
+    }
+    size_t e = text_.word_end(i);
+    if (e > i && (e = text_.skip(e), e >= t_.size() || is_newline(t_[e]) || t_.substr(e, 2) == "//")) {
+      if (!real(at)) return;
+      add(word == "include_next" ? ScanOperand::kMacroNext : ScanOperand::kMacro, false, std::string(t_.substr(i, text_.word_end(i) - i)));
+      if (word == "import") r_->flags |= kScanOnce;
+      return;
     }
     // No literal, or one whose end a macro brings.
     if (i < t_.size() && !is_newline(t_[i]) && real(at)) r_->flags |= kScanComputedInclude;
@@ -547,6 +559,8 @@ class Scanner {
     for (auto [at, n] : pragmas_) {
       size_t i = text_.skip(at + n, true), end;
       if (i < t_.size() && t_[i] == '(') i = text_.skip(i + 1, true);
+      const bool literal = i < t_.size() && (t_[i] == '"' || (text_.word_end(i) < t_.size() && t_[text_.word_end(i)] == '"'));
+      if (!literal && !text_.inert(at)) r_->flags |= kScanPragmaDoubt;
       pragma_text(text_.line(i, &end), at);
     }
     // Between GCC and dependency there may be anything white, in a string that reaches _Pragma by way of a macro too.
@@ -814,6 +828,53 @@ bool alias_escapes(std::string_view raw, std::string_view alias) {
   return escapes;
 }
 
+namespace {
+// Calls f(body) with what stands behind each definition of `name`.
+template <class F>
+void each_definition(std::string_view raw, std::string_view name, F f) {
+  std::string joined;
+  if (join_lines(raw, &joined)) raw = joined;
+  if (find_in(raw, name) == npos) return;
+  Text text(raw);
+  each_directive(text, [&](size_t, std::string_view word, size_t i) {
+    if (word != "define") return;
+    size_t at = text.skip(i), end = text.word_end(at);
+    if (raw.substr(at, end - at) != name || text.inert(at)) return;
+    f(text.line(end, &end));
+  });
+}
+}  // namespace
+
+bool read_include_macro(std::string_view raw, std::string_view name, std::vector<ScanOperand>* operands, std::vector<std::string>* macros) {
+  bool plain = true;
+  each_definition(raw, name, [&](std::string body) {
+    if (body.empty() || !is_space(body[0])) {  // nothing, or parameters
+      plain = false;
+      return;
+    }
+    size_t from = over_space(body, 0), to = body.size();
+    while (to > from && is_space(body[to - 1])) to--;
+    std::string_view b = std::string_view(body).substr(from, to - from);
+    const bool quoted = b.size() > 2 && b[0] == '"' && b.back() == '"', angled = b.size() > 2 && b[0] == '<' && b.back() == '>';
+    if (quoted || angled) {
+      std::string_view inner = b.substr(1, b.size() - 2);
+      if (inner.find_first_of(quoted ? "\"\\" : "<>\"\\ \t") != npos || inner.find("/*") != npos || inner.find("//") != npos) plain = false;
+      else operands->push_back({ScanOperand::kInclude, quoted, std::string(inner)});
+    } else if (!b.empty() && std::all_of(b.begin(), b.end(), is_ident)) {
+      macros->emplace_back(b);
+    } else {
+      plain = false;
+    }
+  });
+  return plain;
+}
+
+bool defines_macro(std::string_view raw, std::string_view name) {
+  bool found = false;
+  each_definition(raw, name, [&](std::string) { found = true; });
+  return found;
+}
+
 bool can_be_pasted(const std::vector<std::string>& pieces, std::string_view name) {
   std::array<bool, 16> reached{};
   reached[0] = true;
@@ -848,7 +909,7 @@ bool decode_scan(std::string_view bytes, ScanResult* r) {
   if (n > in.left()) return false;
   for (uint64_t i = 0; i < n; i++) {
     uint64_t w = in.varint();
-    if ((w >> 1) > ScanOperand::kHasNext) return false;
+    if ((w >> 1) > ScanOperand::kMacroNext) return false;
     r->operands.push_back({static_cast<ScanOperand::Kind>(w >> 1), (w & 1) != 0, std::string(in.string())});
   }
   n = in.varint();
