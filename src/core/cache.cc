@@ -372,7 +372,7 @@ void Cache::count_miss(const std::string& why) {
 }
 
 bool Cache::keys(Invocation* inv, const std::string& tenant, uint64_t e, std::string* why) {
-  auto known = compilers_.get(inv->probe, inv->question.cwd, e, nullptr);
+  auto known = compilers_.get(inv->probe, inv->question.cwd, e, &inv->compiler_changed);
   if (!known) {
     inv->compiler.reset();
     if (!inv->probe_run) inv->probe_run = std::make_unique<Probe>(inv->question, inv->env, &looker_, &memo_);
@@ -441,7 +441,7 @@ bool Cache::find_direct(Invocation* inv, uint64_t e, ResultOwner* owner) {
     }
     return true;
   });
-  if (!hit) owner->reason = !any ? "this source was not compiled before with these options" : !why.empty() ? why : "an input has changed";
+  if (!hit) owner->reason = !any ? inv->compiler_changed.empty() ? "this source was not compiled before with these options" : "the compiler is asked anew: " + inv->compiler_changed : !why.empty() ? why : "an input has changed";
   return hit;
 }
 
@@ -808,7 +808,7 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
         why = found.why + " during the compile";
       } else if (looker_.digest(looker_.node(path_join(inv->cwd, inv->command.source)), now, &source) != 0 || source != inv->source_digest) {
         why = "the source changed during the compile";
-      } else if (auto c = compilers_.get(inv->probe, inv->question.cwd, now, nullptr); !c || c->identity != inv->compiler->identity) {
+      } else if (auto c = compilers_.get(inv->probe, inv->question.cwd, now); !c || c->identity != inv->compiler->identity) {
         why = "the compiler changed during the compile";
       } else {
         set.streams = streams;

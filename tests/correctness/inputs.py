@@ -31,7 +31,7 @@ def header(n):
 
 # ---- names that were absent
 
-def shadow(b, args, late, setup=(), text=header(22), source=SRC, reason=r'appeared|absent', yields=True):
+def shadow(b, args, late, setup=(), text=header(22), source=SRC, reason=r'appeared|absent', back=True):
     b.write('a.c', source)
     for name, t in setup:
         b.write(name, t)
@@ -42,7 +42,7 @@ def shadow(b, args, late, setup=(), text=header(22), source=SRC, reason=r'appear
     yield
     b.fresh_or_hit(*args)
     b.remove(late)
-    b.hit(*args)  # as it was: found again
+    (b.hit if back else b.same)(*args)  # as it was: found again
 
 
 def fresh_or_hit(self, *argv, **kw):
@@ -115,7 +115,8 @@ def header_shadowed_for_forced_include(b):
 
 @test(modes=MODES)
 def I_directory_appears(b):
-    yield from shadow(b, (b.cc, '-Ione', '-Itwo', *CD), 'one/h.h', [('two/h.h', header(11))], reason=r'appeared|absent|probed|compiler|one')
+    yield from shadow(b, (b.cc, '-Ione', '-Itwo', *CD), 'one/h.h', [('two/h.h', header(11))], reason=r'/one.* appeared',
+                      back=False)  # the directory stays
 
 
 @test()
@@ -828,13 +829,48 @@ def pragma_dependency_pasted(b):
     b.same(*args)
 
 
-@test()
+@test(modes=MODES)
 def include_of_a_macro(b):
     b.write('a.c', '#define NAME "h.h"\n#include NAME\nint f(void) { return H; }\n')
+    b.write('two/h.h', header(11))
+    os.makedirs(b.path('one'))
+    args = (b.cc, '-Ione', '-Itwo', *CD)
+    yield
+    b.proven(*args)
+    b.rewrite('two/h.h', header(22))
+    b.fresh(*args)
+    b.write('one/h.h', header(33))
+    b.fresh(*args)
+
+
+@test(modes=MODES)
+def include_of_a_macro_that_another_file_defines(b):
+    b.write('a.c', '#include "conf.h"\n#include NAME\nint f(void) { return H; }\n')
+    b.write('conf.h', '#ifdef X\n#define NAME <x.h>\n#else\n#define NAME <y.h>\n#endif\n')
+    b.write('two/x.h', header(11))
+    b.write('two/y.h', header(22))
+    os.makedirs(b.path('one'))
+    yield
+    for flags in ((), ('-DX',)):
+        args = (b.cc, *flags, '-Ione', '-Itwo', *CD)
+        b.proven(*args)
+    for name in ('x', 'y'):
+        b.write('one/%s.h' % name, header(33))
+        for flags in ((), ('-DX',)):
+            b.same(b.cc, *flags, '-Ione', '-Itwo', *CD, what=name)
+    b.write('conf.h', '#define NAME <z.h>\n')
+    b.write('two/z.h', header(44))
+    b.fresh(b.cc, '-Ione', '-Itwo', *CD)
+
+
+@test()
+def include_of_a_computed_name(b):
+    b.write('a.c', '#define S_(x) #x\n#define S(x) S_(x)\n#define NAME S(h.h)\n#include NAME\n#include S(g.h)\nint f(void) { return H; }\n')
     b.write('h.h', header(11))
+    b.write('g.h', '')
     args = (b.cc, *CD)
     yield
-    b.refused(*args, reason='#include of a macro')
+    b.refused(*args, reason='#include of')
     b.rewrite('h.h', header(22))
     b.fresh(*args)
 
@@ -2539,6 +2575,40 @@ def builtins_that_know_the_column(b):
     b.same(*args)
     yield
     b.same(*args)
+
+
+@test(modes=('preprocess', 'direct+preprocess'))
+def warning_of_the_preprocessor_appears(b):
+    """What -E warns of is not in its text."""
+    yield
+    for before, after in (('/* x */', '#warning "now"'), ('#endif', '#endif FOO')):
+        b.write('a.c', '#if 1\n#endif\n%s\nint f(void) { return 1; }\n' % ('#if 1\n' + before if before[0] == '#' else before))
+        b.same(b.cc, *C)
+        yield
+        b.same(b.cc, *C)
+        b.hit(b.cc, *C)
+        b.write('a.c', '#if 1\n#endif\n%s\nint f(void) { return 1; }\n' % ('#if 1\n' + after if before[0] == '#' else after))
+        b.same(b.cc, *C, what=after)
+        b.write('a.c', '#if 1\n#endif\n%s\nint f(void) { return 1; }\n' % ('#if 1\n' + before if before[0] == '#' else before))
+        b.same(b.cc, *C, what=before + ' again')
+
+
+def columns_test(*flags):
+    def run(b):
+        yield
+        args = (b.cc, *flags, '-O1', *C)
+        for text in ('x   [y] << y', 'x /**/    [y] << y', 'x   [y]   << /*      */ y'):
+            b.write('a.c', 'int f(int *x, int y) { __asm__("nop"); return %s; }\n' % text)
+            b.same(*args, what=text)
+            yield
+            b.same(*args, what=text)
+            b.hit(*args, what=text)
+    return run
+
+
+test(name='columns_under_fsanitize', modes=('preprocess', 'direct+preprocess'))(columns_test('-fsanitize=undefined'))
+test(name='columns_under_flto', modes=('preprocess', 'direct+preprocess'), compilers=CLANG)(columns_test('-flto'))
+test(name='columns_under_coverage', modes=('preprocess', 'direct+preprocess'), compilers=CLANG)(columns_test('-fprofile-instr-generate', '-fcoverage-mapping'))
 
 
 @test(modes=('preprocess', 'direct+preprocess'))
