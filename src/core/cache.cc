@@ -358,9 +358,8 @@ void Cache::task_done(Invocation* inv, const cc_task_result& r) {
 
 // ---- lookup
 
-void Cache::count_uncacheable(Invocation* inv, const std::string& why) {
+void Cache::count_uncacheable(const std::string& why) {
   counters_.uncacheable++;
-  inv->counted_uncacheable = true;
   std::lock_guard<std::mutex> lock(reasons_mutex_);
   reasons_["reason:" + why]++;
 }
@@ -369,6 +368,12 @@ void Cache::count_miss(const std::string& why) {
   for (auto& l : chain_.links()) l.layer->counters.misses.fetch_add(1, std::memory_order_relaxed);
   std::lock_guard<std::mutex> lock(reasons_mutex_);
   reasons_["miss:" + why]++;
+}
+void Cache::uncount_miss(const std::string& why) {
+  counters_.misses--;
+  for (auto& l : chain_.links()) l.layer->counters.misses.fetch_sub(1, std::memory_order_relaxed);
+  std::lock_guard<std::mutex> lock(reasons_mutex_);
+  reasons_["miss:" + why]--;
 }
 
 bool Cache::keys(Invocation* inv, const std::string& tenant, uint64_t e, std::string* why) {
@@ -605,9 +610,10 @@ int Cache::lookup(Invocation* inv, const char* tenant_c, cc_result* result) {
       for (uint32_t i = 0; i < owner->found.layer; i++) links[i].layer->counters.misses.fetch_add(1, std::memory_order_relaxed);
       links[owner->found.layer].layer->counters.hits.fetch_add(1, std::memory_order_relaxed);
     } else if (!inv->uncacheable.empty()) {
-      count_uncacheable(inv, inv->uncacheable);
+      count_uncacheable(inv->uncacheable);
     } else {
       count_miss(owner->reason);
+      inv->miss_reason = owner->reason;
     }
     if (log_.on(kLogInfo))
       log_.line(kLogInfo, "%s %s%s%s", hit ? "hit" : inv->uncacheable.empty() ? "miss" : "uncacheable", inv->declared.empty() ? "-" : inv->declared[0].path.c_str(),
@@ -729,8 +735,9 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
   inv->missed = false;
   auto refuse = [&](const std::string& why) {
     inv->uncacheable = why;
-    counters_.misses--;
-    count_uncacheable(inv, why);
+    if (!inv->miss_reason.empty()) uncount_miss(inv->miss_reason);
+    inv->miss_reason.clear();
+    count_uncacheable(why);
     log_.line(kLogInfo, "not stored %s: %s", inv->declared.empty() ? "-" : inv->declared[0].path.c_str(), why.c_str());
     inv->close_temporaries();
     throw CallError{CC_E_UNCACHEABLE, why};
@@ -1028,8 +1035,10 @@ void Cache::stats(cc_stats* out) const {
 Increments Cache::take_increments() {
   Increments inc;
   auto add = [&](std::string name, uint64_t now) {
+    // Less than was written (a miss that turned out to be uncacheable): made good by what comes.
     uint64_t& last = written_[name];
-    if (now > last) inc.emplace_back(std::move(name), now - last);
+    if (now <= last) return;
+    inc.emplace_back(std::move(name), now - last);
     last = now;
   };
   cc_stats s{};
@@ -1052,8 +1061,10 @@ Increments Cache::take_increments() {
     add(p + "bytes_written", c.bytes_written);
   }
   std::lock_guard<std::mutex> lock(reasons_mutex_);
-  for (auto& [name, n] : reasons_) inc.emplace_back(name, n);
-  reasons_.clear();
+  for (auto it = reasons_.begin(); it != reasons_.end();) {
+    if (it->second > 0) inc.emplace_back(it->first, static_cast<uint64_t>(it->second));
+    it = it->second >= 0 ? reasons_.erase(it) : std::next(it);
+  }
   return inc;
 }
 

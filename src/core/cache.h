@@ -104,8 +104,9 @@ class Cache {
   bool collect_outputs(Invocation* inv, const cc_result& result, Entry* e, std::vector<std::string>* hold);
   bool uses_direct() const { return config_.mode != Mode::kPreprocess; }
   bool uses_preprocess() const { return config_.mode != Mode::kDirect; }
-  void count_uncacheable(Invocation* inv, const std::string& why);
+  void count_uncacheable(const std::string& why);
   void count_miss(const std::string& why);
+  void uncount_miss(const std::string& why);  // its store was refused
   std::string metadata(const Invocation& inv, const cc_result& result) const;
   Increments take_increments();
   void write_stats();
@@ -134,7 +135,7 @@ class Cache {
     std::atomic<uint64_t> lookups{0}, hits{0}, misses{0}, uncacheable{0}, stores{0}, errors{0}, saved_ms{0};
   } counters_;
   mutable std::mutex reasons_mutex_;
-  std::map<std::string, uint64_t> reasons_;  // "reason:…", "miss:…", "trouble:…" since the last write
+  std::map<std::string, int64_t> reasons_;  // "reason:…", "miss:…", "trouble:…" since the last write; below zero: written, and taken back since
   std::map<std::string, uint64_t> written_;  // counters as they were at the last write
   std::mutex write_mutex_;
 

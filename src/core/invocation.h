@@ -49,7 +49,7 @@ struct Invocation {
   std::unique_ptr<Closure> closure;
   std::string direct_refused;      // why the direct mode can't answer for it
   bool missed = false;             // a lookup has missed: it may be stored
-  bool counted_uncacheable = false;
+  std::string miss_reason;         // as it was counted; empty: it was not
   int64_t missed_ns = 0;
   uint32_t next_task = CC_TASK_NONE;
   // Preprocess mode.

@@ -2063,7 +2063,7 @@ def script_compiler(b):
     # Its files and variables are told.
     config = b.root + '/config.json'
     with open(config, 'w') as f:
-        f.write('{"compilers": [{"path": "%s", "files": ["%s"], "env": ["MARK"]}]}' % (script, b.path('mark')))
+        f.write('{"compilers": [{"compiler": "%s", "extra_files": ["%s"], "extra_env": ["MARK"]}]}' % (script, b.path('mark')))
     env = {'CCHAIN_CONFIG': config}
     yield
     b.proven(*args, env=env)
