@@ -433,6 +433,7 @@ bool Cache::find_direct(Invocation* inv, uint64_t e, ResultOwner* owner) {
   bool in_session = session_depth_.load(std::memory_order_relaxed) > 0;
   bool hit = chain_.each_set(inv->tenant, inv->invocation_key, [&](const InputsRecord::Set& s) {
     any = true;
+    const uint64_t changes = looker_.changes();
     std::vector<Looker::Node*> used;
     Evaluation ev = evaluate(looker_, memo_, inv->invocation_key, s.places, inv->cwd, e, in_session ? &used : nullptr);
     if (!ev.matched) {
@@ -442,7 +443,7 @@ bool Cache::find_direct(Invocation* inv, uint64_t e, ResultOwner* owner) {
     if (!find_entry(inv, ev.key, s.streams, owner, nullptr)) return false;
     if (in_session) {
       std::lock_guard<std::mutex> lock(session_mutex_);
-      session_hits_.push_back(std::move(used));
+      session_hits_.push_back({changes, std::move(used)});
     }
     return true;
   });
@@ -674,11 +675,12 @@ int Cache::lookup(Invocation* inv, const char* tenant_c, cc_result* result) {
 
 // ---- store
 
-bool Cache::collect_outputs(Invocation* inv, const cc_result& r, Entry* e, std::vector<std::string>* hold) {
+bool Cache::collect_outputs(const Invocation* inv, const cc_result& r, TakenOutputs* taken) const {
   auto refuse = [&](std::string why) {
-    inv->uncacheable = std::move(why);
+    taken->why = std::move(why);
     return false;
   };
+  auto* hold = &taken->hold;
   hold->reserve(inv->declared.size());
   uint64_t total = 0;
   for (size_t i = 0; i < inv->declared.size(); i++) {
@@ -707,7 +709,7 @@ bool Cache::collect_outputs(Invocation* inv, const cc_result& r, Entry* e, std::
     if (!inv->from_key && is_cut(d.role, out.data)) return refuse("the output " + d.path + " is empty or cut off");
     if (out.data.size() > config_.max_entry_size - total) return refuse("its outputs are larger than max_entry_size");
     total += out.data.size();
-    e->outputs.push_back(out);
+    taken->outputs.push_back(out);
   }
   return true;
 }
@@ -757,8 +759,14 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
     std::string text;
     if (read_file(path.c_str(), &text, 16u << 20) != 0 || sha256(text) != digest) refuse(path + " changed since the command was parsed");
   }
-  std::vector<std::string> hold;
-  if (!collect_outputs(inv, r, &e, &hold)) refuse(inv->uncacheable);
+  TakenOutputs taken;
+  if (inv->taken)
+    taken = std::move(*inv->taken);
+  else
+    collect_outputs(inv, r, &taken);
+  inv->taken.reset();
+  if (!taken.why.empty()) refuse(taken.why);
+  e.outputs = std::move(taken.outputs);
   auto put = [&](const Digest& key) {
     int err = chain_.put_entry(tenant, streams ? class_key(key, inv->stream_class) : key, e, metadata(*inv, r), config_.recache);
     if (err && err != EBUSY) {  // EBUSY: no room could be made without waiting
@@ -895,23 +903,15 @@ void Cache::session_changed(const char* path) {
 int Cache::session_end() {
   if (session_depth_.load() <= 0) throw CallError{CC_E_STATE, "cc_session_end without cc_session_begin"};
   if (session_depth_.fetch_sub(1) != 1) return 0;
-  // By now a node may have been looked at in an older epoch of this session: each one's last look counts.
   std::lock_guard<std::mutex> lock(session_mutex_);
-  std::map<Looker::Node*, bool> changed;
+  std::map<Looker::Node*, uint64_t> changed;
   int count = 0;
   for (auto& hit : session_hits_) {
     bool bad = false;
-    for (Looker::Node* n : hit) {
-      auto [it, fresh] = changed.try_emplace(n, false);
-      if (fresh) {
-        Looker::Look last;
-        FileId now;
-        bool known = looker_.last_look(n, &last);
-        int err = stat_file(n->path.c_str(), &now);
-        // A directory may change in ways that matter to nobody here; files are what a hit depends on.
-        if (!last.id.is_dir()) it->second = known && (err != last.error || (!err && !(now == last.id)));
-      }
-      bad = bad || it->second;
+    for (Looker::Node* n : hit.nodes) {
+      auto [it, fresh] = changed.try_emplace(n, 0);
+      if (fresh) it->second = looker_.last_change(n);
+      bad = bad || it->second > hit.changes;
     }
     if (bad) count++;
   }
@@ -946,6 +946,11 @@ int Cache::async_fd() {
 
 void Cache::submit(bool store, Invocation* inv, const char* tenant, cc_result* result, uint64_t tag) {
   std::string t = check_tenant(tenant);
+  // The host goes on, and the next command may change what this one has made.
+  if (store && inv->missed && inv->uncacheable.empty()) {
+    inv->taken = std::make_unique<TakenOutputs>();
+    collect_outputs(inv, *result, inv->taken.get());
+  }
   std::lock_guard<std::mutex> lock(async_mutex_);
   start_workers();
   jobs_.push_back({store, inv, std::move(t), result, tag});

@@ -101,7 +101,7 @@ class Cache {
   bool find_entry(Invocation* inv, const Digest& key, bool streams_first, ResultOwner* owner, const Digest* streams_key);
   bool deliver(Invocation* inv, ResultOwner* owner, std::string* why);
   bool keys(Invocation* inv, const std::string& tenant, uint64_t epoch, std::string* why);
-  bool collect_outputs(Invocation* inv, const cc_result& result, Entry* e, std::vector<std::string>* hold);
+  bool collect_outputs(const Invocation* inv, const cc_result& result, TakenOutputs* taken) const;
   bool uses_direct() const { return config_.mode != Mode::kPreprocess; }
   bool uses_preprocess() const { return config_.mode != Mode::kDirect; }
   void count_uncacheable(const std::string& why);
@@ -129,7 +129,11 @@ class Cache {
   std::atomic<int> session_depth_{0};
   std::atomic<uint64_t> session_epoch_{0};
   std::mutex session_mutex_;
-  std::vector<std::vector<Looker::Node*>> session_hits_;
+  struct SessionHit {
+    uint64_t changes;  // Looker::changes() when it began
+    std::vector<Looker::Node*> nodes;
+  };
+  std::vector<SessionHit> session_hits_;
 
   struct Counters {
     std::atomic<uint64_t> lookups{0}, hits{0}, misses{0}, uncacheable{0}, stores{0}, errors{0}, saved_ms{0};

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/closure.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <climits>
@@ -346,18 +348,22 @@ void Closure::note_ways() {
 
 // Whether the last change of a folder that the compile itself writes to was that something new came in which is still there. Only that it did and what
 // has gone again since is lost to the times of a folder; what has come and gone before the object came is not seen (DESIGN.md).
-bool Closure::explained(const std::string& dir, const FileId& before, const FileId& now, const std::vector<std::string>& outputs) {
+bool Closure::explained(const std::string& dir, const FileId& before, FileId now, const std::vector<std::string>& outputs) {
   auto explains = [&](const std::string& path) {
     int64_t born, changed;
     if (entry_times(path.c_str(), &born, &changed) != 0 || born <= before.mtime_ns) return false;
     // By its creation, or by a rename as the last step of it.
     return std::abs(born - now.mtime_ns) <= tick_ns() || std::abs(changed - now.mtime_ns) <= tick_ns();
   };
-  for (auto& o : outputs)
-    if (explains(o)) return true;
-  std::vector<std::string> names;
-  if (list_dir(dir, &names) != 0) return false;
-  return std::any_of(names.begin(), names.end(), [&](const std::string& n) { return explains(path_join(dir, n)); });
+  for (useconds_t wait = 500;; wait *= 2) {
+    for (auto& o : outputs)
+      if (explains(o)) return true;
+    std::vector<std::string> names;
+    if (list_dir(dir, &names) != 0) return false;
+    if (std::any_of(names.begin(), names.end(), [&](const std::string& n) { return explains(path_join(dir, n)); })) return true;
+    // Another one's old object is taken away right before the new one comes.
+    if (wait > 4000 || usleep(wait) != 0 || stat_file(dir.c_str(), &now) != 0) return false;
+  }
 }
 
 bool Closure::ways_unchanged(const std::vector<std::string>& outputs) {
