@@ -18,6 +18,7 @@
 #include "core/chain.h"
 #include "core/config.h"
 #include "core/invocation.h"
+#include "core/prefetch.h"
 #include "core/stats.h"
 #include "model/compiler.h"
 #include "model/looker.h"
@@ -61,10 +62,15 @@ class Cache {
   void session_changed(const char* path);
   int session_end();
 
-  void cancel() { cancelled_.store(true); }
-  void resume() { cancelled_.store(false); }
-  bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
+  void cancel() {
+    cancel_.set();
+    if (prefetcher_) prefetcher_->cancel();
+  }
+  void resume() { cancel_.clear(); }
+  bool cancelled() const { return cancel_.is_set(); }
   int flush(int32_t timeout_ms);
+  int lookup_many(cc_request* requests, size_t count, int (*one)(cc_request*, void*), void* user);
+  void prefetch(Invocation* const* invs, size_t count, const char* tenant);
 
   void submit(bool store, Invocation* inv, const char* tenant, cc_result* result, uint64_t tag);
   int async_fd();
@@ -106,6 +112,11 @@ class Cache {
   bool uses_preprocess() const { return config_.mode != Mode::kDirect; }
   void count_uncacheable(Invocation* inv, const std::string& why);
   void count_miss(const std::string& why);
+  void trouble(const std::string& text);
+  void add_remote(const LayerConfig& lc);
+  void start_remote();
+  int wait_idle(int32_t timeout_ms);
+  int wait_behind(int32_t timeout_ms, bool spooling_too);
   std::string metadata(const Invocation& inv, const cc_result& result) const;
   Increments take_increments();
   void write_stats();
@@ -117,13 +128,17 @@ class Cache {
   std::string host_;
   int pid_;
   uint64_t serial_;
-  bool no_env_ = false;
+  bool no_env_ = false, config_no_files_ = false;
   std::string usable_state_dir_;
   Looker looker_;
   Table memo_;
   CompilerStore compilers_;
+  CancelSignal cancel_;
+  Table breakers_;
   Chain chain_;
-  std::atomic<bool> cancelled_{false};
+  // With a remote layer only. They end before the chain does.
+  std::unique_ptr<Behind> behind_;
+  std::unique_ptr<Prefetcher> prefetcher_;
 
   std::atomic<int> session_depth_{0};
   std::atomic<uint64_t> session_epoch_{0};
