@@ -24,10 +24,13 @@ os.environ["LC_ALL"] = "C"
 
 
 class Folder:
-    """A folder for a while: `folder / "name"` is a path in it."""
+    """A folder for a while: `folder / "name"` is a path in it. In memory, if wanted and if there is such a place."""
+
+    def __init__(self, in_memory=False):
+        self.parent = "/dev/shm" if in_memory and os.access("/dev/shm", os.W_OK) else None
 
     def __enter__(self):
-        self.path = os.path.realpath(tempfile.mkdtemp(prefix="cchain-python."))
+        self.path = os.path.realpath(tempfile.mkdtemp(prefix="cchain-python.", dir=self.parent))
         return self
 
     def __exit__(self, *_):
@@ -54,8 +57,10 @@ class Folder:
 class TestCase(unittest.TestCase):
     """Each test has a folder, with a cache in it that nothing from outside influences."""
 
+    in_memory = False
+
     def setUp(self):
-        self.folder = Folder().__enter__()
+        self.folder = Folder(self.in_memory).__enter__()
         self.addCleanup(self.folder.__exit__)
         self.config = {"layers": [{"type": "disk", "path": self.folder / "cache"}], "state_dir": self.folder / "state"}
         self.folder.write("a.c", '#include "a.h"\nint f(int x) { return x + A; }\n')

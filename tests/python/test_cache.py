@@ -2,6 +2,7 @@
 import os
 import stat
 import subprocess
+import sys
 import unittest
 
 from common import CC, TestCase
@@ -355,8 +356,6 @@ class Errors(TestCase):
     def test_a_log_that_raises_does_no_harm(self):
         def log(level, text):
             raise KeyError("from the log")
-
-        import sys
 
         hook, sys.unraisablehook = sys.unraisablehook, lambda *_: None
         self.addCleanup(setattr, sys, "unraisablehook", hook)

@@ -159,7 +159,7 @@ class Invocation:
             if task.kind == _abi.CC_TASK_NONE:
                 return None
             kind = {_abi.CC_TASK_PROBE: "probe", _abi.CC_TASK_PREPROCESS: "preprocess"}.get(task.kind, "compile")
-            env = dict(word.split(b"=", 1) for word in _words(task.env))
+            env = {name: value for name, _, value in (word.partition(b"=") for word in _words(task.env))}
             return Task(kind, list(_words(task.argv)), env, task.cwd or b"")
 
     def task_done(self, exit_status: int, stdout: Buffer = b"", stderr: Buffer = b"") -> None:
@@ -394,16 +394,30 @@ class Cache:
         env: Optional[Environment] = None,
         tenant: Optional[str] = None,
         action: Optional[Invocation] = None,
+        deliver: bool = True,
     ) -> Result:
         """Looks the command up; on a miss runs it and stores what it has left. What can't be cached is run all the same. With an `action` the
-        command is what makes its outputs, and runs in its directory.
+        command is what makes its outputs, and runs in its directory. Without `deliver` a hit writes no file.
 
         Both streams are captured and returned. A command that can't be started raises OSError, as subprocess does."""
         # One copy for parsing and for running: a thread may change os.environ in between.
         environment = {os.fsencode(k): os.fsencode(v) for k, v in (os.environb if env is None else env).items()}
         inv = self.invocation(command, cwd=cwd, env=environment) if action is None else action
+        words: Any = None if action is None else [b"/bin/sh", b"-c", _plain(command)] if isinstance(command, str) else command
+        return self._run(inv, words, environment, tenant, deliver)
+
+    def _run(
+        self,
+        inv: Invocation,
+        words: Optional[Sequence[Path]],
+        environment: Dict[bytes, bytes],
+        tenant: Optional[str],
+        deliver: bool,
+        before: Callable[[], None] = lambda: None,
+    ) -> Result:
+        """`environment` is what the invocation was made with; `words` are those of an action; `before` is called before they are run."""
         for _ in range(_MAX_TASKS):
-            result = self.lookup(inv, tenant)
+            result = self.lookup(inv, tenant, deliver=deliver)
             if result.hit:
                 return result
             task = inv.task()
@@ -414,10 +428,8 @@ class Cache:
                 break
         else:
             raise Error("a compiler is asked about for ever")
-        words: Any = task.argv
-        if action is not None:
-            words = [b"/bin/sh", b"-c", _plain(command)] if isinstance(command, str) else command
-        result.exit_status, result.stdout, result.stderr, result.duration_ms = _run(words, task, environment, None)
+        before()
+        result.exit_status, result.stdout, result.stderr, result.duration_ms = _run(words or task.argv, task, environment, None)
         if result.exit_status == 0 and inv.uncacheable is None:
             try:
                 self.store(inv, stdout=result.stdout, stderr=result.stderr, duration_ms=result.duration_ms, tenant=tenant)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the tests of the Python package: run.py [BUILD-FOLDER]. SPDX-License-Identifier: Apache-2.0"""
+"""Runs the tests of the Python package: run-python.py [BUILD-FOLDER]. SPDX-License-Identifier: Apache-2.0"""
 import os
 import sys
 import unittest
