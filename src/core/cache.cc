@@ -323,6 +323,11 @@ void Cache::task_done(Invocation* inv, const cc_task_result& r) {
   KeyHasher h("cchain preprocessed 1");
   h.field("base", inv->base_key);
   h.field("text", sha256(out));
+  // What it warns of by itself is not in the text.
+  h.field("said", err);
+  // Comments steer warnings, columns reach some objects, and both are not in the text.
+  const bool exact = inv->command.warnings || inv->command.columns_matter || out.find("__builtin_COLUMN") != out.npos || out.find("source_location") != out.npos;
+  std::string digests;
   for (auto& [name, system] : files) {
     Looker::Node* n = looker_.node(path_join(inv->cwd, name));
     Looker::Look l = looker_.look(n, e);
@@ -335,17 +340,20 @@ void Cache::task_done(Invocation* inv, const cc_task_result& r) {
       inv->preprocess_refused = "a precompiled header stands beside " + n->path;
       return;
     }
-    if (inv->command.warnings && !system) {
-      // Comments steer warnings and are not in the preprocessed text.
-      Digest d;
-      if (looker_.digest(n, e, &d) != 0) {
-        inv->preprocess_refused = n->path + " can't be read";
-        return;
-      }
-      h.field("file", d);
+    Digest d;
+    if (looker_.digest(n, e, &d) != 0) {
+      inv->preprocess_refused = n->path + " can't be read";
+      return;
     }
+    digests.append(reinterpret_cast<const char*>(d.b.data()), 32);
   }
+  if (exact) h.field("files", digests);
   inv->preprocessed_key = h.finish();
+  // Diagnostics show lines as they are written.
+  KeyHasher streams("cchain preprocessed streams 1");
+  streams.field("key", inv->preprocessed_key);
+  streams.field("files", digests);
+  inv->preprocessed_streams_key = streams.finish();
 }
 
 // ---- lookup
@@ -364,7 +372,7 @@ void Cache::count_miss(const std::string& why) {
 }
 
 bool Cache::keys(Invocation* inv, const std::string& tenant, uint64_t e, std::string* why) {
-  auto known = compilers_.get(inv->probe, inv->question.cwd, e, nullptr);
+  auto known = compilers_.get(inv->probe, inv->question.cwd, e, &inv->compiler_changed);
   if (!known) {
     inv->compiler.reset();
     if (!inv->probe_run) inv->probe_run = std::make_unique<Probe>(inv->question, inv->env, &looker_, &memo_);
@@ -400,16 +408,15 @@ bool Cache::keys(Invocation* inv, const std::string& tenant, uint64_t e, std::st
   return true;
 }
 
-bool Cache::find_entry(Invocation* inv, const Digest& key, bool streams_first, ResultOwner* owner, Digest* found_key) {
+bool Cache::find_entry(Invocation* inv, const Digest& key, bool streams_first, ResultOwner* owner, const Digest* streams_key) {
   for (int turn = 0; turn < 2; turn++) {
-    Digest k = (turn == 0) == streams_first ? class_key(key, inv->stream_class) : key;
+    Digest k = (turn == 0) == streams_first ? class_key(streams_key ? *streams_key : key, inv->stream_class) : key;
     if (!chain_.get_entry(inv->tenant, k, inv->stream_class, config_.max_entry_size, cancelled_, &owner->found)) continue;
     const Entry& e = owner->found.e;
     bool merged_host = inv->flags & CC_INV_MERGED;
     // Two streams can't be made one: their order is lost. One that was merged is stderr, for no command that is cached can write to stdout.
     if (merged_host && !e.merged && !e.stdout_data.empty() && !e.stderr_data.empty()) continue;
     if (!merged_host && e.merged && inv->command.stdout_possible) continue;
-    if (found_key) *found_key = k;
     return true;
   }
   return false;
@@ -434,7 +441,7 @@ bool Cache::find_direct(Invocation* inv, uint64_t e, ResultOwner* owner) {
     }
     return true;
   });
-  if (!hit) owner->reason = !any ? "this source was not compiled before with these options" : !why.empty() ? why : "an input has changed";
+  if (!hit) owner->reason = !any ? inv->compiler_changed.empty() ? "this source was not compiled before with these options" : "the compiler is asked anew: " + inv->compiler_changed : !why.empty() ? why : "an input has changed";
   return hit;
 }
 
@@ -494,7 +501,7 @@ int Cache::find(Invocation* inv, const std::string& tenant, uint64_t e, ResultOw
     inv->preprocessed = true;
   }
   if (uses_preprocess() && inv->preprocess_refused.empty() && !config_.recache) {
-    if (find_entry(inv, inv->preprocessed_key, false, owner, nullptr)) return 1;
+    if (find_entry(inv, inv->preprocessed_key, false, owner, &inv->preprocessed_streams_key)) return 1;
     owner->reason = "the preprocessed source is new";
   }
   inv->next_task = CC_TASK_COMPILE;
@@ -801,7 +808,7 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
         why = found.why + " during the compile";
       } else if (looker_.digest(looker_.node(path_join(inv->cwd, inv->command.source)), now, &source) != 0 || source != inv->source_digest) {
         why = "the source changed during the compile";
-      } else if (auto c = compilers_.get(inv->probe, inv->question.cwd, now, nullptr); !c || c->identity != inv->compiler->identity) {
+      } else if (auto c = compilers_.get(inv->probe, inv->question.cwd, now); !c || c->identity != inv->compiler->identity) {
         why = "the compiler changed during the compile";
       } else {
         set.streams = streams;
@@ -833,7 +840,7 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
     }
     if (inv->closure->has_date(names, ev.source_date_epoch, now)) against = "__DATE__, __TIME__ or __TIMESTAMP__, or pieces of them";
     if (against.empty()) {
-      if (put(inv->preprocessed_key) && !stored) counters_.stores++;
+      if (put(streams ? inv->preprocessed_streams_key : inv->preprocessed_key) && !stored) counters_.stores++;
       stored = true;
     } else {
       why = against;
