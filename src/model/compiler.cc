@@ -564,7 +564,7 @@ bool decode_compiler(std::string_view bytes, CompilerInfo* c) {
   return r.ok() && r.at_end();
 }
 
-std::shared_ptr<const CompilerInfo> CompilerStore::get(const Digest& key, const std::string& cwd, uint64_t epoch, std::vector<Looker::Node*>* used) {
+std::shared_ptr<const CompilerInfo> CompilerStore::get(const Digest& key, const std::string& cwd, uint64_t epoch, std::vector<Seen>* used) {
   std::shared_ptr<const CompilerInfo> info;
   {
     std::lock_guard<std::mutex> lock(mutex_);

@@ -15,6 +15,7 @@
 #include "base/table.h"
 #include "model/command.h"
 #include "model/looker.h"
+#include "model/places.h"
 
 namespace cchain {
 
@@ -111,7 +112,7 @@ class CompilerStore {
  public:
   CompilerStore(std::string state_dir, Looker* looker, Table* memo) : dir_(std::move(state_dir)), looker_(looker), memo_(memo) {}
   // nullptr: not known, or no longer true.
-  std::shared_ptr<const CompilerInfo> get(const Digest& key, const std::string& cwd, uint64_t epoch, std::vector<Looker::Node*>* used);
+  std::shared_ptr<const CompilerInfo> get(const Digest& key, const std::string& cwd, uint64_t epoch, std::vector<Seen>* used);
   void put(const Digest& key, std::shared_ptr<const CompilerInfo> info, bool on_disk);
 
  private:

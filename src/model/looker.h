@@ -78,8 +78,6 @@ class Looker {
 
   // What stat says, looked at in this epoch. `at`, if given, is when that was.
   Look look(Node* n, uint64_t epoch, int64_t* at = nullptr);
-  // Takes the look of an earlier epoch too, if there was one; false otherwise.
-  bool last_look(Node* n, Look* out);
   // SHA-256 of a regular file's bytes, or of a directory's sorted names. 0 or errno (EINVAL: neither).
   int digest(Node* n, uint64_t epoch, Digest* out);
   // True if `name` (may have slashes) is no file in the directory `dir`: nothing, or a directory. A dangling link is nothing. A name that ends
