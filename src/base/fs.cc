@@ -59,6 +59,23 @@ int apply_umask(int fd, unsigned mode, int umask_override) {
   return fchmod(fd, mode & ~static_cast<unsigned>(umask_override)) == 0 ? 0 : errno;
 }
 
+int read_size(int fd, std::string* out, uint64_t size, uint64_t limit) {
+  if (size > limit) return EFBIG;
+  out->resize(size);
+  size_t done = 0;
+  while (done < size) {
+    ssize_t n = pread(fd, out->data() + done, size - done, static_cast<off_t>(done));
+    if (n < 0) {
+      if (errno == EINTR) continue;
+      return errno;
+    }
+    if (n == 0) break;
+    done += static_cast<size_t>(n);
+  }
+  out->resize(done);
+  return 0;
+}
+
 }  // namespace
 
 int stat_file(const char* path, FileId* id) { return statx_id(AT_FDCWD, path, 0, id); }
@@ -73,20 +90,13 @@ int read_file(const char* path, std::string* out, uint64_t limit, FileId* id) {
   if (int e = fstat_file(fd.get(), &f)) return e;
   if (id) *id = f;
   if (!f.is_regular()) return f.is_dir() ? EISDIR : EINVAL;
-  if (f.size > limit) return EFBIG;
-  out->resize(f.size);
-  size_t done = 0;
-  while (done < f.size) {
-    ssize_t n = read(fd.get(), out->data() + done, f.size - done);
-    if (n < 0) {
-      if (errno == EINTR) continue;
-      return errno;
-    }
-    if (n == 0) break;
-    done += static_cast<size_t>(n);
-  }
-  out->resize(done);
-  return 0;
+  return read_size(fd.get(), out, f.size, limit);
+}
+
+int read_fd(int fd, std::string* out, uint64_t limit) {
+  FileId f;
+  if (int e = fstat_file(fd, &f)) return e;
+  return read_size(fd, out, f.size, limit);
 }
 
 bool over_file_limit(uint64_t size) {
@@ -202,6 +212,12 @@ int make_dirs(const std::string& path, unsigned mode, int umask_override) {
     return 0;
   }
   return errno == EEXIST ? 0 : errno;
+}
+
+bool is_private_or_absent(const std::string& path) {
+  struct stat st;
+  if (lstat(path.c_str(), &st) != 0) return errno == ENOENT;
+  return S_ISDIR(st.st_mode) && st.st_uid == geteuid() && (st.st_mode & 077) == 0;
 }
 
 int list_dir(const std::string& path, std::vector<std::string>* names) {

@@ -33,6 +33,9 @@ int fstat_file(int fd, FileId* id);
 // if given, is that of the open file before the read.
 int read_file(const char* path, std::string* out, uint64_t limit, FileId* id = nullptr);
 
+// The whole of an open file, from its beginning, wherever its position is.
+int read_fd(int fd, std::string* out, uint64_t limit);
+
 // Writes `data` so that `path` holds either nothing, what it held, or all of it. No name may stand there yet unless
 // `replace`; EEXIST otherwise. By O_TMPFILE and linkat, else a temporary name (`.tmp.<pid>.<n>` beside it). Nothing is synced. The mode
 // is 0666 (| extra_mode) less the umask, or less `umask_override` if that is >= 0.
@@ -48,6 +51,9 @@ int link_descriptor(int fd, const std::string& path);
 
 // mkdir -p of the directory itself; 0 if it stands. The mode is 0777 less the umask (or less the override).
 int make_dirs(const std::string& path, unsigned mode = 0777, int umask_override = -1);
+
+// Whether nobody else can have written what lies in this folder: it is ours, closed to others and no link, or not there yet.
+bool is_private_or_absent(const std::string& path);
 
 // Names in a directory, without . and .., unsorted.
 int list_dir(const std::string& path, std::vector<std::string>* names);

@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -30,9 +32,11 @@ std::atomic<uint64_t> next_serial{1};
 constexpr size_t kWorkers = 2;
 constexpr uint64_t kMaxStreams = 64u << 20;
 
-// An output that a full disk has cut off: an object whose section table lies beyond its end, or that is none; an assembly without its last newline.
+// An output that a full disk has cut off: an object whose section table lies beyond its end, or that is none; an assembly without its last newline, or
+// without what both compilers write behind all code.
 bool is_cut(std::string_view role, std::string_view d) {
-  if (role == "assembly") return d.empty() || d.back() != '\n';
+  auto has = [&](const char* text) { return memmem(d.data(), d.size(), text, strlen(text)) != nullptr; };
+  if (role == "assembly") return d.empty() || d.back() != '\n' || !(has(".note.GNU-stack") || has(".ident") || has("llvm.ident"));
   if (role != "object") return false;
   if (d.substr(0, 4) == "BC\xC0\xDE" || d.substr(0, 4) == "\xDE\xC0\x17\x0B") return false;  // LLVM's, under -flto
   if (d.size() < EI_NIDENT || memcmp(d.data(), ELFMAG, SELFMAG) != 0) return true;
@@ -66,13 +70,15 @@ Cache::Cache(const cc_open_options* o)
       pid_(getpid()),
       serial_(next_serial.fetch_add(1)),
       no_env_(o && (o->flags & CC_OPEN_NO_ENV)),
-      usable_state_dir_(config_.state_dir),
+      usable_state_dir_(is_private_or_absent(config_.state_dir) ? config_.state_dir : ""),
       looker_(usable_state_dir_),
       memo_(usable_state_dir_.empty() ? "" : usable_state_dir_ + "/memo", 0x43434d31, 1u << 14),
       compilers_(usable_state_dir_, &looker_, &memo_),
       chain_(&log_) {
   if (o && o->log) log_.set_callback(o->log, o->log_user, o->log_level);
   if (!config_.log_path.empty()) log_.set_file(config_.log_path, kLogInfo);
+  if (usable_state_dir_ != config_.state_dir)
+    config_.problems.push_back({false, config_.state_dir, "the private folder is a link, another user's or open to others: nothing is remembered"});
   for (const auto& p : config_.problems) {
     log_.line(kLogError, "%s: %s", p.where.c_str(), p.text.c_str());
     if (p.fatal) throw CallError{CC_E_CONFIG, p.where + ": " + p.text};
@@ -254,22 +260,24 @@ void Cache::task(Invocation* inv, cc_task* out) {
   if (!inv->uncacheable.empty()) return hand_out(CC_TASK_COMPILE, inv->argv, {}, inv->cwd, 0);
   std::vector<std::string> extra;
   const Command& c = inv->command;
-  inv->remove_temporaries();
-  inv->temporaries_pid = pid_;
-  auto temporary = [&](const char* suffix) {
-    std::string dir = usable_state_dir_.empty() ? "" : usable_state_dir_ + "/tmp";
-    if (dir.empty() || dir.find_first_of(", \t\n\"'\\$") != std::string::npos || make_dirs(dir, 0700) != 0) return std::string();
-    return dir + "/" + std::to_string(getpid()) + "-" + std::to_string(temp_number_.fetch_add(1)) + suffix;
+  inv->close_temporaries();
+  // In memory: no full, read-only or vanished folder of ours may break a compile. A launcher in front of the compiler may want a file that it can replace.
+  auto temporary = [&](Fd* fd) {
+    if (inv->launchers.compiler_index > 0 || prctl(PR_GET_DUMPABLE) != 1) return std::string();
+    *fd = Fd(memfd_create("cchain", MFD_CLOEXEC));
+    std::string path = "/proc/" + std::to_string(pid_) + "/fd/" + std::to_string(fd->get());
+    FileId named, ours;
+    if (*fd && stat_file(path.c_str(), &named) == 0 && fstat_file(fd->get(), &ours) == 0 && named.same_file(ours)) return path;
+    fd->reset();
+    return std::string();
   };
   bool preprocessed = c.language == Language::kCPreprocessed || c.language == Language::kCxxPreprocessed;
   const bool assembles = c.family == Family::kGcc && !inv->declared.empty() && inv->declared[0].role == "object";
   if (inv->missed && inv->closure) {
-    if (c.deps == Command::kNone && !preprocessed && !(inv->deps_file = temporary(".d")).empty()) {
-      extra.insert(extra.end(), {"-MD", "-MF", inv->deps_file});
-    }
+    std::string path;
+    if (c.deps == Command::kNone && !preprocessed && !(path = temporary(&inv->deps_fd)).empty()) extra.insert(extra.end(), {"-MD", "-MF", path});
     // What the assembler read is known for certain by its own word only.
-    if (assembles && !(inv->asm_deps_file = temporary(".as.d")).empty())
-      extra.push_back("-Wa,--MD," + inv->asm_deps_file);
+    if (assembles && !(path = temporary(&inv->asm_deps_fd)).empty()) extra.push_back("-Wa,--MD," + path);
   }
   hand_out(CC_TASK_COMPILE, command_with(*inv, extra), {}, inv->cwd, kBoth);
 }
@@ -518,15 +526,31 @@ bool Cache::deliver(Invocation* inv, ResultOwner* owner, bool depfile, std::stri
       *why = "the entry lacks the output " + inv->declared[i].role;
       return false;
     }
+  // What is sure to fail fails before anything is touched: the compile that follows may fail too, and leaves the dependency file as it was.
+  // clang refuses to replace a file that it may not write; the assembler that gcc runs takes it away.
+  const bool must_be_writable = !inv->from_key && inv->command.family == Family::kClang;
+  uint64_t largest = 0;
+  for (size_t k = 0; k < outputs.size(); k++)
+    if (outputs[k]) largest = std::max(largest, static_cast<uint64_t>(outputs[k]->data.size()));
+  const std::string first = inv->declared.empty() ? "" : path_join(inv->cwd, inv->declared[0].path);
+  int err = over_file_limit(largest) ? EFBIG : 0;
+  if (!err && must_be_writable && faccessat(AT_FDCWD, first.c_str(), W_OK, AT_EACCESS) != 0 && errno != ENOENT) err = errno;
+  if (err) {
+    *why = first + ": " + strerror(err);
+    return false;
+  }
+  std::string made;  // a dependency file that did not stand there before
   for (size_t k = outputs.size(); k-- > 0;) {  // the object last
     if (!outputs[k]) continue;
     std::string path = path_join(inv->cwd, inv->declared[k].path);
     bool through = inv->declared[k].role == "depfile" && !inv->from_key;
     if (through && !depfile) continue;
-    // clang refuses to replace a file that it may not write; the assembler that gcc runs takes it away.
-    bool must_be_writable = !inv->from_key && inv->command.family == Family::kClang;
-    int err = through ? deliver_through(path, outputs[k]->data) : deliver_replacing(path, outputs[k]->data, outputs[k]->mode, must_be_writable);
+    bool fresh = false;
+    err = through ? deliver_through(path, outputs[k]->data, &fresh) : deliver_replacing(path, outputs[k]->data, outputs[k]->mode);
+    if (fresh) made = path;
     if (err) {
+      // The compile that follows may fail without writing it.
+      if (!made.empty()) unlink(made.c_str());
       *why = path + ": " + strerror(err);
       return false;
     }
@@ -706,7 +730,7 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
     counters_.misses--;
     count_uncacheable(inv, why);
     log_.line(kLogInfo, "not stored %s: %s", inv->declared.empty() ? "-" : inv->declared[0].path.c_str(), why.c_str());
-    inv->remove_temporaries();
+    inv->close_temporaries();
     throw CallError{CC_E_UNCACHEABLE, why};
   };
   if (r.exit_status != 0) throw CallError{CC_E_UNCACHEABLE, "the command failed"};
@@ -752,12 +776,12 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
       if (o.role == "depfile") listed = parse_depfile(o.data, &read);
     if (!listed) refuse("its dependency file can't be read");
     ev.read_is_complete = inv->command.deps == Command::kMD;
-  } else if (!inv->deps_file.empty() && read_file(inv->deps_file.c_str(), &text, 64u << 20) == 0) {
+  } else if (inv->deps_fd && read_fd(inv->deps_fd.get(), &text, 64u << 20) == 0) {
     listed = parse_depfile(text, &read);
     ev.read_is_complete = true;
   }
   if (listed) ev.read = &read;
-  if (!inv->asm_deps_file.empty() && read_file(inv->asm_deps_file.c_str(), &text, 64u << 20) == 0 && parse_depfile(text, &assembled)) {
+  if (inv->asm_deps_fd && read_fd(inv->asm_deps_fd.get(), &text, 64u << 20) == 0 && parse_depfile(text, &assembled)) {
     // It names the compiler's temporary file, gone by now, and what .file directives say: of the source the last part of its name, which need not stand
     // in the working directory. A file that .incbin finds on the search path is named by that path, so nothing else has this name and is not there.
     for (auto& p : assembled) {
@@ -820,7 +844,7 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
       why = against;
     }
   }
-  inv->remove_temporaries();
+  inv->close_temporaries();
   if (!stored) refuse(why);
   return 0;
 }

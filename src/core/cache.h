@@ -143,7 +143,6 @@ class Cache {
   std::map<std::string, uint64_t> reasons_;  // "reason:…", "miss:…", "trouble:…" since the last write
   std::map<std::string, uint64_t> written_;  // counters as they were at the last write
   std::mutex write_mutex_;
-  std::atomic<uint32_t> temp_number_{0};
 
   std::mutex async_mutex_;
   std::condition_variable async_cv_, idle_cv_;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/invocation.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstring>
 
@@ -58,15 +56,6 @@ std::string diagnostic_class(const Invocation& inv) {
 }
 
 }  // namespace
-
-Invocation::~Invocation() { remove_temporaries(); }
-
-void Invocation::remove_temporaries() {
-  for (std::string* f : {&deps_file, &asm_deps_file}) {
-    if (!f->empty() && getpid() == temporaries_pid) unlink(f->c_str());
-    f->clear();
-  }
-}
 
 void parse_invocation(const Config& config, std::vector<std::string> argv, Invocation* inv) {
   inv->argv = std::move(argv);

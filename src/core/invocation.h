@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/fs.h"
 #include "cchain.h"
 #include "core/config.h"
 #include "model/closure.h"
@@ -66,12 +67,10 @@ struct Invocation {
   std::vector<std::string> task_argv, task_env;
   std::vector<const char*> task_argv_c, task_env_c;
   std::string task_cwd;
-  std::string deps_file, asm_deps_file;  // temporary, made by the compile task
-  int temporaries_pid = 0;               // whose they are: not a forked child's
+  Fd deps_fd, asm_deps_fd;  // what the compile task is to write besides, in memory
   std::vector<cc_output> outputs_c;
 
-  ~Invocation();
-  void remove_temporaries();
+  void close_temporaries() { deps_fd.reset(), asm_deps_fd.reset(); }
 };
 
 // Fills an invocation from words. Never fails: what is not understood is `uncacheable`.

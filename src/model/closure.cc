@@ -198,9 +198,109 @@ bool Closure::scan_file(size_t i) {
   if (command_->language == Language::kCPreprocessed || command_->language == Language::kCxxPreprocessed) return true;
   std::string dir = files_[i].dir;
   for (const ScanOperand& op : scan->operands) {
+    if (op.kind >= ScanOperand::kMacro) {
+      files_[i].macros.emplace_back(op.name, op.kind == ScanOperand::kMacroNext);
+      macros_.try_emplace(op.name);
+      continue;
+    }
     size_t l;
     if (!resolve(op, dir, &l)) return false;
     files_[i].lookups.push_back(l);
+  }
+  return true;
+}
+
+bool Closure::text_of(const File& f, std::string* text) {
+  if (int e = read_file(f.node->path.c_str(), text, 1u << 30)) return refuse(f.node->path + ": " + strerror(e));
+  if (sha256(*text) != f.digest) return refuse(f.node->path + " changed during the compile");
+  return true;
+}
+
+bool Closure::defines(const File& f, const std::string& name, bool* yes, std::string* text) {
+  KeyHasher kh("macro 1");
+  kh.field("content", f.digest);
+  kh.field("macro", name);
+  Digest key = kh.finish();
+  Table::Value v;
+  text->clear();
+  if (!memo_->get(key, &v)) {
+    if (!text_of(f, text)) return false;
+    v.fill(0);
+    v[0] = defines_macro(*text, name) ? 2 : 1;
+    memo_->put(key, v);
+  }
+  *yes = v[0] != 1;
+  return true;
+}
+
+bool Closure::resolve_macros() {
+  std::string text;
+  bool yes;
+  for (bool more = true; more;) {
+    more = false;
+    std::vector<std::string> names;
+    for (auto& [name, m] : macros_) names.push_back(name);
+    for (auto& name : names) {
+      Macro& m = macros_[name];
+      const char* refused = " is defined to something that is no header's name";
+      if (!m.command_seen) {
+        m.command_seen = true;
+        // A compiler's own macros are in no text.
+        if (name.compare(0, 2, "__") == 0) m.doubt = " may be the compiler's own";
+        if (!read_include_macro(defines_text_, name, &m.operands, &m.others)) m.doubt = refused;
+      }
+      for (; m.files_seen < files_.size(); m.files_seen++) {
+        const File& f = files_[m.files_seen];
+        if (!f.scan) continue;  // a given file that is no source
+        if (!defines(f, name, &yes, &text)) return false;
+        if (!yes) continue;
+        if (text.empty() && !text_of(f, &text)) return false;
+        if (!read_include_macro(text, name, &m.operands, &m.others)) m.doubt = refused;
+      }
+      for (auto& o : std::vector<std::string>(m.others)) more = macros_.try_emplace(o).second || more;
+    }
+  }
+  // In <a/b.h>, not in "a/b.h", words that are macros themselves are replaced.
+  std::map<std::string, bool> replaced;
+  auto is_replaced = [&](const std::string& word) {
+    auto [it, fresh] = replaced.try_emplace(word, word == "linux" || word == "unix" || word.compare(0, 2, "__") == 0 || defines_macro(defines_text_, word));
+    for (size_t i = 0; fresh && !it->second && i < files_.size(); i++) {
+      if (!files_[i].scan) continue;
+      if (!defines(files_[i], word, &yes, &text)) yes = true;
+      it->second = yes;
+    }
+    return it->second;
+  };
+  const size_t n = files_.size();
+  for (size_t i = 0; i < n; i++) {
+    for (auto& [name, next] : std::vector<std::pair<std::string, bool>>(files_[i].macros)) {
+      std::set<std::string> seen = {name};
+      std::vector<std::string> todo = {name};
+      auto doubt = [&](const std::string& why) { files_[i].macro_doubt = "an #include of a macro in " + files_[i].node->path + ": " + why; };
+      while (!todo.empty()) {
+        std::string at = std::move(todo.back());
+        todo.pop_back();
+        const Macro& m = macros_[at];
+        if (!m.doubt.empty()) doubt(at + m.doubt);
+        for (auto& o : m.others)
+          if (seen.insert(o).second) todo.push_back(o);
+        for (auto& op : m.operands) {
+          std::string word;
+          for (size_t k = 0; !op.quoted && k <= op.name.size(); k++) {
+            char c = k < op.name.size() ? op.name[k] : '\0';
+            if (isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '$') {
+              word += c;
+              continue;
+            }
+            if (!word.empty() && !isdigit(static_cast<unsigned char>(word[0])) && is_replaced(word)) doubt(word + " in <" + op.name + "> is a macro");
+            word.clear();
+          }
+          size_t l;
+          if (!resolve({next ? ScanOperand::kIncludeNext : ScanOperand::kInclude, op.quoted, op.name}, files_[i].dir, &l)) return false;
+          files_[i].lookups.push_back(l);
+        }
+      }
+    }
   }
   return true;
 }
@@ -285,8 +385,11 @@ bool Closure::has_date(const std::vector<std::string>& paths, bool source_date_e
 // __DATE__ and friends pasted from pieces that stand in different files or in the command.
 bool Closure::check_pieces(const Evidence& e) {
   std::set<std::string> all(defines_.pieces.begin(), defines_.pieces.end());
+  // The compiler's own headers have single letters, and glue (`__ ## name`) that no date is pasted with: their macros complete no name of the user's letters.
+  auto letters = [](std::string_view w) { return std::count_if(w.begin(), w.end(), [](char c) { return c != '_'; }); };
   for (auto& f : files_)
-    if (f.read) all.insert(f.scan->pieces.begin(), f.scan->pieces.end());
+    for (auto& w : f.read ? f.scan->pieces : std::vector<std::string>())
+      if (!f.own || letters(w) > 1) all.insert(w);
   std::vector<std::string> pieces(all.begin(), all.end());
   bool dates_fixed = e.source_date_epoch && command_->family == Family::kGcc;
   for (const char* name : {"__DATE__", "__TIME__", "__TIMESTAMP__"}) {
@@ -321,7 +424,6 @@ bool Closure::explore_files(const Command& command, const CompilerInfo& compiler
     chain_own_.push_back(!users && (d.compare(0, 5, "/usr/") == 0 || d.find("/lib/gcc/") != std::string::npos || d.find("/lib/clang/") != std::string::npos));
   }
   add_file("", command.source, true, false);
-  std::string defines;
   for (size_t i = 0; i < command.key_args.size(); i++) {
     std::string_view a = command.key_args[i];
     if (a.substr(0, 4) == "-Wp,") a.remove_prefix(4);
@@ -329,9 +431,9 @@ bool Closure::explore_files(const Command& command, const CompilerInfo& compiler
     std::string d(a.size() > 2 ? a.substr(2) : i + 1 < command.key_args.size() ? std::string_view(command.key_args[i + 1]) : std::string_view());
     size_t equals = d.find('=');
     if (equals != std::string::npos) d[equals] = ' ';
-    defines += "#define " + d + "\n";
+    defines_text_ += "#define " + d + "\n";
   }
-  if (!defines.empty()) defines_ = cchain::scan(defines);
+  if (!defines_text_.empty()) defines_ = cchain::scan(defines_text_);
   bool preprocessed = command.language == Language::kCPreprocessed || command.language == Language::kCxxPreprocessed;
   if (!preprocessed) {
     std::vector<ScanOperand> ops = {{ScanOperand::kInclude, false, "stdc-predef.h"}};
@@ -360,10 +462,13 @@ bool Closure::explore_files(const Command& command, const CompilerInfo& compiler
     if (int e = looker_->digest(files_[i].node, epoch_, &files_[i].digest)) return refuse(f + ": " + strerror(e));
     files_[i].scan = std::make_shared<ScanResult>();
   }
-  for (size_t i = 0; i < files_.size(); i++) {
-    if (files_.size() > kMaxFiles) return refuse("more than 20000 files could be read");
-    if (files_[i].scan) continue;
-    if (!scan_file(i)) return false;
+  // A file that a macro leads to may define another one.
+  for (size_t i = 0; i < files_.size();) {
+    for (; i < files_.size(); i++) {
+      if (files_.size() > kMaxFiles) return refuse("more than 20000 files could be read");
+      if (!files_[i].scan && !scan_file(i)) return false;
+    }
+    if (!macros_.empty() && !resolve_macros()) return false;
   }
   if (files_[0].scan->flags & (kScanComputedInclude | kScanEmbed | kScanDependency | kScanModule | kScanAsmFile | kScanPch | kScanTimestamp) && !check_flags(files_[0], {}, true))
     return false;
@@ -411,8 +516,7 @@ bool Closure::check_aliases() {
       Table::Value v;
       if (!memo_->get(key, &v)) {
         std::string text;
-        if (int e = read_file(f.node->path.c_str(), &text, 1u << 30)) return refuse(f.node->path + ": " + strerror(e));
-        if (sha256(text) != f.digest) return refuse(f.node->path + " changed during the compile");
+        if (!text_of(f, &text)) return false;
         v.fill(0);
         v[0] = alias_escapes(text, alias) ? 2 : 1;
         memo_->put(key, v);
@@ -458,6 +562,10 @@ bool Closure::finish(const Evidence& e, uint64_t epoch, std::string* set_bytes) 
           for (auto& [dir, name] : lookups_[k].exists)
             tested = tested || looker_->look(looker_->node(absolute(path_join(dir, name))), epoch).id.same_file(l.id);
         if (tested) continue;
+        for (auto& f : files_) {  // what most likely led there
+          if (!f.macro_doubt.empty()) return refuse(f.macro_doubt);
+          if (f.scan->flags & kScanComputedInclude) return check_flags(f, e, false);
+        }
         return refuse("it read " + p + ", which its text does not include");
       }
       bool by_name = false;
@@ -483,6 +591,7 @@ bool Closure::finish(const Evidence& e, uint64_t epoch, std::string* set_bytes) 
   for (auto& f : files_) {
     if (!f.read) continue;
     if (!check_flags(f, e, false)) return false;
+    if (!f.macro_doubt.empty()) return refuse(f.macro_doubt);
     Looker::Look now = looker_->look(f.node, epoch);
     if (now.error || !(now.id == f.look.id)) return refuse(f.node->path + " changed during the compile");
     if (f.look.id.newest_ns() > f.looked_ns - kSafeNs) {

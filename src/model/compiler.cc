@@ -592,7 +592,7 @@ std::shared_ptr<const CompilerInfo> CompilerStore::get(const Digest& key, const 
 }
 
 void CompilerStore::put(const Digest& key, std::shared_ptr<const CompilerInfo> info, bool on_disk) {
-  if (on_disk && !dir_.empty() && make_dirs(dir_ + "/probes", 0700) == 0) {
+  if (on_disk && !dir_.empty() && make_dirs(dir_ + "/probes", 0700) == 0 && is_private_or_absent(dir_ + "/probes")) {
     PublishOptions o;
     o.replace = true;
     o.mode = 0600;

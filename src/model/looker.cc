@@ -268,7 +268,7 @@ int Looker::scan(Node* n, uint64_t epoch, bool assembler, std::shared_ptr<const 
     id = n->look_.id;
     keep = n->digest_safe_ && trusted(id, n->path);
   }
-  KeyHasher kh("scan 2");
+  KeyHasher kh("scan 3");
   kh.field("content", d);
   kh.field("assembler", assembler ? 1 : 0);
   Digest key = kh.finish();

@@ -16,6 +16,8 @@ struct ScanOperand {
     kIncludeNext = 1,
     kHas = 2,          // __has_include, or IDENT(<x>) / IDENT("x") in #if/#elif (an alias of it may be behind IDENT)
     kHasNext = 3,      // __has_include_next
+    kMacro = 4,        // #include NAME, #import NAME: `name` is that of the macro
+    kMacroNext = 5,    // #include_next NAME
   };
   Kind kind;
   bool quoted;       // "x" or <x>
@@ -25,7 +27,7 @@ struct ScanOperand {
 
 // ScanResult.flags
 enum ScanFlags : uint32_t {
-  kScanComputedInclude = 1u << 0,  // an #include whose operand is no literal
+  kScanComputedInclude = 1u << 0,  // an #include whose operand is neither a literal nor the name of a macro alone
   kScanComputedHas = 1u << 1,      // __has_include(MACRO)
   kScanDate = 1u << 2,             // __DATE__ or __TIME__, or pieces that could be pasted to them
   kScanTimestamp = 1u << 3,        // __TIMESTAMP__, or pieces
@@ -54,6 +56,12 @@ ScanResult scan(std::string_view text, bool asm_source = false);
 // Whether `alias` (from has_aliases of any file) is used in `text` in a way that the operands do not cover: with an operand that is no
 // literal, or in the body of another macro.
 bool alias_escapes(std::string_view text, std::string_view alias);
+
+// What the text defines the macro `name` to, for an #include of it: header names go to `operands` (kInclude), names of other macros to `macros`. False: to
+// something else, or with parameters.
+bool read_include_macro(std::string_view text, std::string_view name, std::vector<ScanOperand>* operands, std::vector<std::string>* macros);
+// Whether the text defines the macro `name` at all.
+bool defines_macro(std::string_view text, std::string_view name);
 
 // Whether `pieces` (sorted) can be put together to `name`, from at least two of them.
 bool can_be_pasted(const std::vector<std::string>& pieces, std::string_view name);

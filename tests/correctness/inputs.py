@@ -245,6 +245,55 @@ def existence_test_in_a_dead_branch_of_a_header(b):
     b.same(*args)
 
 
+# ---- #include of a macro: what any text could define it to, is looked for
+
+COMPUTED = '#ifdef NEVER\n#include NEVER\n#endif\n#include CONFIG\nint x = H;\n'
+
+
+@test()
+def macro_include_of_a_string(b):
+    os.makedirs(b.path('one'))
+    b.write('cfg.h', '#define CONFIG "h.h"\n')
+    yield from shadow(b, (b.cc, '-Ione', '-Itwo', *CD), 'one/h.h', [('two/h.h', header(11))], source='#include "cfg.h"\n' + COMPUTED)
+    b.write('cfg.h', '#define CONFIG "g.h"\n')
+    b.write('two/g.h', header(33))
+    b.fresh(b.cc, '-Ione', '-Itwo', *CD)
+
+
+@test()
+def macro_include_by_way_of_another_macro_and_a_definition(b):
+    os.makedirs(b.path('one'))
+    args = (b.cc, '-DBASE=<sub/h.h>', '-Ione', '-Itwo', *CD)
+    yield from shadow(b, args, 'one/sub/h.h', [('two/sub/h.h', header(11)), ('cfg.h', '#define CONFIG BASE\n')], source='#include "cfg.h"\n' + COMPUTED)
+    b.fresh(b.cc, '-DBASE="../two/sub/h.h"', '-Ione', '-Itwo', *CD)
+
+
+@test()
+def macro_include_defined_in_a_file_that_a_macro_leads_to(b):
+    b.write('next.h', '#undef CONFIG\n#define CONFIG "h.h"\n')
+    yield from shadow(b, (b.cc, '-Ione', '-Itwo', *CD), 'one/h.h', [('two/h.h', header(11)), ('one/other.h', '')],
+                      source='#define CONFIG "next.h"\n#include CONFIG\n' + COMPUTED)
+
+
+@test()
+def macro_include_whose_words_are_macros(b):
+    b.write('a.c', '#define CONFIG <sub/h.h>\n' + COMPUTED)
+    b.write('sub/h.h', header(11))
+    b.write('top/h.h', header(22))
+    b.write('def.h', '#define sub top\n')
+    yield
+    b.proven(b.cc, '-I.', *CD)
+    b.refused(b.cc, '-I.', '-include', 'def.h', *CD, reason='sub in <sub/h.h> is a macro')
+
+
+@test()
+def macro_include_that_cannot_be_told(b):
+    b.write('h.h', header(11))
+    for i, text in enumerate(('#define F(x) x\n#define CONFIG F("h.h")\n', '#define NAME(x) #x\n#define CONFIG NAME(h.h)\n', '#define CONFIG(x) "h.h"\n')):
+        b.write('a.c', text + COMPUTED.replace('#include CONFIG', '#include CONFIG(1)' if i == 2 else '#include CONFIG'))
+        b.refused(b.cc, *CD, reason='#include of a macro')
+
+
 # ---- files that change
 
 @test(modes=MODES)
