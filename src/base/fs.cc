@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/stat.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -78,6 +79,7 @@ int read_size(int fd, std::string* out, uint64_t size, uint64_t limit) {
 
 }  // namespace
 
+int stat_file_at(int dir, const char* name, FileId* id) { return statx_id(dir, name, 0, id); }
 int stat_file(const char* path, FileId* id) { return statx_id(AT_FDCWD, path, 0, id); }
 int lstat_file(const char* path, FileId* id) { return statx_id(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, id); }
 int fstat_file(int fd, FileId* id) { return statx_id(fd, "", AT_EMPTY_PATH, id); }
@@ -97,6 +99,16 @@ int read_fd(int fd, std::string* out, uint64_t limit) {
   FileId f;
   if (int e = fstat_file(fd, &f)) return e;
   return read_size(fd, out, f.size, limit);
+}
+
+void populate(void* p, size_t size) {
+  constexpr uintptr_t kPage = 4096;  // a larger one: EINVAL, and nothing happens
+  uintptr_t from = (reinterpret_cast<uintptr_t>(p) + kPage - 1) & ~(kPage - 1), to = (reinterpret_cast<uintptr_t>(p) + size) & ~(kPage - 1);
+#ifdef MADV_POPULATE_WRITE  // Linux 5.14
+  int saved = errno;
+  if (to > from + 4 * kPage) madvise(reinterpret_cast<void*>(from), to - from, MADV_POPULATE_WRITE);
+  errno = saved;
+#endif
 }
 
 bool over_file_limit(uint64_t size) {

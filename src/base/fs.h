@@ -28,6 +28,7 @@ struct FileId {
 int stat_file(const char* path, FileId* id);
 int lstat_file(const char* path, FileId* id);
 int fstat_file(int fd, FileId* id);
+int stat_file_at(int dir, const char* name, FileId* id);
 
 // Reads a regular file whole. EFBIG above `limit`, EINVAL for what is not a regular file (found before any read; opened non-blocking). `id`,
 // if given, is that of the open file before the read.
@@ -51,6 +52,9 @@ int link_descriptor(int fd, const std::string& path);
 
 // mkdir -p of the directory itself; 0 if it stands. The mode is 0777 less the umask (or less the override).
 int make_dirs(const std::string& path, unsigned mode = 0777, int umask_override = -1);
+
+// Has the pages of a large piece of new memory made at once (one system call for all, where each would cost a fault when it is first touched). A hint.
+void populate(void* p, size_t size);
 
 // Whether nobody else can have written what lies in this folder: it is ours, closed to others and no link, or not there yet.
 bool is_private_or_absent(const std::string& path);
