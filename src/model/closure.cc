@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/closure.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <set>
 
 namespace cchain {
@@ -348,22 +347,18 @@ void Closure::note_ways() {
 
 // Whether the last change of a folder that the compile itself writes to was that something new came in which is still there. Only that it did and what
 // has gone again since is lost to the times of a folder; what has come and gone before the object came is not seen (DESIGN.md).
-bool Closure::explained(const std::string& dir, const FileId& before, FileId now, const std::vector<std::string>& outputs) {
+bool Closure::explained(const std::string& dir, const FileId& before, const FileId& now, const std::vector<std::string>& outputs) {
   auto explains = [&](const std::string& path) {
     int64_t born, changed;
     if (entry_times(path.c_str(), &born, &changed) != 0 || born <= before.mtime_ns) return false;
     // By its creation, or by a rename as the last step of it.
     return std::abs(born - now.mtime_ns) <= tick_ns() || std::abs(changed - now.mtime_ns) <= tick_ns();
   };
-  for (useconds_t wait = 500;; wait *= 2) {
-    for (auto& o : outputs)
-      if (explains(o)) return true;
-    std::vector<std::string> names;
-    if (list_dir(dir, &names) != 0) return false;
-    if (std::any_of(names.begin(), names.end(), [&](const std::string& n) { return explains(path_join(dir, n)); })) return true;
-    // Another one's old object is taken away right before the new one comes.
-    if (wait > 4000 || usleep(wait) != 0 || stat_file(dir.c_str(), &now) != 0) return false;
-  }
+  for (auto& o : outputs)
+    if (explains(o)) return true;
+  std::vector<std::string> names;
+  if (list_dir(dir, &names) != 0) return false;
+  return std::any_of(names.begin(), names.end(), [&](const std::string& n) { return explains(path_join(dir, n)); });
 }
 
 bool Closure::ways_unchanged(const std::vector<std::string>& outputs) {
@@ -378,10 +373,16 @@ bool Closure::ways_unchanged(const std::vector<std::string>& outputs) {
     if (now.same_file(w.id) && now.ctime_ns == w.id.ctime_ns && now.mtime_ns == w.id.mtime_ns) continue;
     // A folder in which files came or went has equal times; one that was renamed, even there and back, has a newer change time. In a folder on the
     // way only the next step matters, which is looked at by itself; in one where names were looked for, any may have come and gone.
-    bool entries_only = !w.link && now.same_file(w.id) && now.is_dir() && now.mtime_ns == now.ctime_ns;
+    auto entries_only = [&] { return !w.link && now.same_file(w.id) && now.is_dir() && now.mtime_ns == now.ctime_ns; };
     auto own = ours.find({now.dev, now.ino});
-    if (entries_only && (!w.watched || (own != ours.end() && explained(path, w.id, now, own->second)))) continue;
-    return refuse(path + " changed during the compile");
+    bool fine = entries_only() && (!w.watched || (own != ours.end() && explained(path, w.id, now, own->second)));
+    // Another compile of the same folder may just have taken its old object away, to put the new one there.
+    for (int ms = 1; !fine && own != ours.end() && ms <= 8; ms *= 2) {
+      timespec pause = {0, ms * 1'000'000};
+      nanosleep(&pause, nullptr);
+      fine = lstat_file(path.c_str(), &now) == 0 && entries_only() && explained(path, w.id, now, own->second);
+    }
+    if (!fine) return refuse(path + " changed during the compile");
   }
   for (auto& l : lookups_)
     for (auto& x : l.exists)

@@ -106,7 +106,7 @@ class Closure {
   bool check_pieces(const Evidence& e);
   bool pragma_doubt() const;
   bool exists_still(const Exists& x);
-  bool explained(const std::string& dir, const FileId& before, FileId now, const std::vector<std::string>& outputs);
+  bool explained(const std::string& dir, const FileId& before, const FileId& now, const std::vector<std::string>& outputs);
   void note_way(const std::string& path, bool watched);
   void note_ways();
 

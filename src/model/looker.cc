@@ -122,17 +122,9 @@ Looker::Node* Looker::node(std::string_view dir, std::string_view name) {
 
 void Looker::look_locked(Node* n, uint64_t epoch) {
   if (n->epoch_ == epoch) return;
-  int64_t start = now_ns();
-  Look l;
-  l.error = stat_file(n->path.c_str(), &l.id);
-  set_look(n, epoch, start, l);
-}
-
-void Looker::set_look(Node* n, uint64_t epoch, int64_t start, Look l) {
-  if (l.error) l.id = FileId{};
-  if (n->looked_ns_ && !(l.error == n->look_.error && l.id == n->look_.id)) n->changed_ = changes_.fetch_add(1) + 1;
-  n->looked_ns_ = start;
-  n->look_ = l;
+  n->looked_ns_ = now_ns();
+  n->look_.error = stat_file(n->path.c_str(), &n->look_.id);
+  if (n->look_.error) n->look_.id = FileId{};
   n->epoch_ = epoch;
 }
 
@@ -148,9 +140,10 @@ Looker::Look Looker::look_and_open(Node* n, uint64_t epoch, int64_t* at, Fd* fd)
   if (n->epoch_ != epoch) {
     int64_t start = now_ns();
     *fd = Fd(open(n->path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    Look l;
-    if (*fd && fstat_file(fd->get(), &l.id) == 0) {
-      set_look(n, epoch, start, l);
+    if (*fd && fstat_file(fd->get(), &n->look_.id) == 0) {
+      n->looked_ns_ = start;
+      n->look_.error = 0;
+      n->epoch_ = epoch;
     } else {
       fd->reset();  // nothing, no directory, no descriptor left: what stat says
     }
@@ -163,19 +156,13 @@ Looker::Look Looker::look_and_open(Node* n, uint64_t epoch, int64_t* at, Fd* fd)
 Looker::Look Looker::look_in(const Fd& dir, Node* n, uint64_t epoch, int64_t* at) {
   std::lock_guard<std::mutex> lock(n->mutex_);
   if (n->epoch_ != epoch) {
-    int64_t start = now_ns();
-    Look l;
-    l.error = stat_file_at(dir.get(), path_base(n->path).data(), &l.id);
-    set_look(n, epoch, start, l);
+    n->looked_ns_ = now_ns();
+    n->look_.error = stat_file_at(dir.get(), path_base(n->path).data(), &n->look_.id);
+    if (n->look_.error) n->look_.id = FileId{};
+    n->epoch_ = epoch;
   }
   *at = n->looked_ns_;
   return n->look_;
-}
-
-uint64_t Looker::last_change(Node* n) {
-  std::lock_guard<std::mutex> lock(n->mutex_);
-  if (n->looked_ns_) n->epoch_ = 0, look_locked(n, next_epoch_.load());
-  return n->look_.id.is_dir() ? 0 : n->changed_;
 }
 
 void Looker::forget(Node* n) {

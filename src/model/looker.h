@@ -80,7 +80,6 @@ class Looker {
     uint64_t epoch_ = 0;
     int64_t looked_ns_ = 0;
     Look look_;
-    uint64_t changed_ = 0;  // Looker::changes() when a look found it different from the one before
     std::unique_ptr<Known> known_;
   };
 
@@ -101,10 +100,6 @@ class Looker {
   Look look_and_open(Node* dir, uint64_t epoch, int64_t* at, Fd* fd);
   // The same of a file that lies directly in an open directory.
   Look look_in(const Fd& dir, Node* n, uint64_t epoch, int64_t* at);
-  // How many changes looks have found so far, of all nodes; and, after one more look at it, as of when this one's last change was found: 0 for none and for a
-  // directory, which may change in ways that matter to nobody.
-  uint64_t changes() const { return changes_.load(std::memory_order_acquire); }
-  uint64_t last_change(Node* n);
   // SHA-256 of a regular file's bytes, or of a directory's sorted names. 0 or errno (EINVAL: neither).
   int digest(Node* n, uint64_t epoch, Digest* out);
   // True if `name` (may have slashes) is no file in the directory `dir`: nothing, or a directory. A dangling link is nothing. A name that ends
@@ -123,7 +118,6 @@ class Looker {
  private:
   int digest_locked(Node* n, Digest* out);
   void look_locked(Node* n, uint64_t epoch);
-  void set_look(Node* n, uint64_t epoch, int64_t start, Look l);
   void read_boot();
   // Whether `name`, without slashes, may be in the directory; false is certain.
   bool may_have_locked(Node* dir, std::string_view name);
@@ -137,7 +131,7 @@ class Looker {
   std::vector<std::unique_ptr<char[]>> blocks_;
   char* block_ = nullptr;
   size_t block_left_ = 0;
-  std::atomic<uint64_t> next_epoch_{1}, changes_{0};
+  std::atomic<uint64_t> next_epoch_{1};
   Digest boot_;
   std::mutex trust_mutex_;
   std::vector<std::pair<std::pair<uint64_t, uint64_t>, bool>> trust_;
