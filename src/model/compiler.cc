@@ -141,7 +141,7 @@ ProgramKind program_kind(const std::string& path) {
 }
 
 Digest probe_key(const ProbeQuestion& q, const Environment& env) {
-  KeyHasher h("cchain probe 3");
+  KeyHasher h("cchain probe 4");
   h.field("path", q.path);
   h.field("called", q.called);
   h.field("family", static_cast<uint64_t>(q.family));
@@ -343,6 +343,17 @@ bool Probe::read_verbose(std::string_view text) {
   }
   if (said_clang ? q_.family != Family::kClang : q_.family != Family::kGcc || !said_gcc) {
     refuse("the compiler " + q_.path + " is not what its name says");
+    return false;
+  }
+  // A program that runs the driver (mpicc, ccache by a compiler's name) reads variables and files that nobody knows of, as a script does.
+  auto is_driver = [&] {
+    FileId driver, proper;
+    if (q_.family == Family::kClang) return stat_file(q_.path.c_str(), &driver) == 0 && stat_file(proper_.c_str(), &proper) == 0 && driver.same_file(proper);
+    std::string bytes;  // its specs are in it
+    return read_file(q_.path.c_str(), &bytes, 64u << 20) == 0 && memmem(bytes.data(), bytes.size(), "cc1_options", 11);
+  };
+  if (!proper_.empty() && !q_.allow_script && !is_driver()) {
+    refuse("the compiler " + q_.path + " is a program that runs another one; list it under \"compilers\" in the configuration");
     return false;
   }
   if (proper_.empty() || info->bracket_dirs.empty()) {
