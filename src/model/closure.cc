@@ -339,9 +339,9 @@ void Closure::note_ways() {
     for (auto& a : l.absent) note_way(a.node->path, true);
   for (auto& f : files_) {
     note_way(std::string(path_dir(f.node->path)), gch_);
-    FileId id;
-    // A header that is a link.
-    if (lstat_file(f.node->path.c_str(), &id) == 0 && (id.mode & 0170000) == 0120000) note_way(f.node->path, false);
+    bool link;
+    looker_->look_at_link(f.node, epoch_, &link);
+    if (link) note_way(f.node->path, false);
   }
 }
 
