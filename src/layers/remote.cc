@@ -129,6 +129,10 @@ void RemoteLayer::transfer_done(const cc_transfer& t) {
     forget_absent(a);
     if (t.status == CC_LAYER_HIT) counters.bytes_written.fetch_add(t.size, std::memory_order_relaxed);
   } else if (t.status == CC_LAYER_MISS) {
+    if (t.error[0] && !warned_.exchange(true)) {
+      log_->line(kLogError, "layer %s: %s", name_.c_str(), t.error);
+      if (o_.trouble) o_.trouble("layer " + name_ + ": " + t.error);
+    }
     std::lock_guard<std::mutex> lock(mutex_);
     remember_absent(number(a));
   }

@@ -82,6 +82,7 @@ class RemoteLayer final : public Layer {
   std::mutex open_mutex_;
   const cc_plugin* plugin_ = nullptr;
   std::atomic<cc_plugin_layer*> handle_{nullptr};
+  std::atomic<bool> warned_{false};
   bool broken_ = false;  // the plug-in or its options can't be used
 
   mutable std::mutex mutex_;

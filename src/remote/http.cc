@@ -316,7 +316,7 @@ void HttpBackend::Driver::run(HttpBackend* backend, const cc_transfer_feed& feed
       try {
         backend->prepare(*t, feed.cancel_fd, &f->request);
       } catch (const Refused& e) {
-        fail(t, CC_FAIL_DENIED, "%s", e.what());
+        fail(t, e.failure, "%s", e.what());
         feed.done(feed.user, t);
         continue;
       }

@@ -14,7 +14,8 @@ namespace remote {
 
 // Why a layer can't be opened, or a credential not be had. Never holds a credential.
 struct Refused : std::runtime_error {
-  using std::runtime_error::runtime_error;
+  explicit Refused(const std::string& text, uint32_t as = CC_FAIL_DENIED) : std::runtime_error(text), failure(as) {}
+  uint32_t failure;  // CC_FAIL_* of a transfer that it ends
 };
 
 class Settings {
