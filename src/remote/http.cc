@@ -3,7 +3,6 @@
 
 #include <curl/curl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <time.h>
 
 #include <algorithm>
@@ -33,29 +32,6 @@ void start_curl() {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, [] { curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, free, realloc, our_strdup, calloc); });
 }
-
-// Writing to a connection that the server has closed must not raise SIGPIPE in the host, whatever TLS does below.
-class NoSigpipe {
- public:
-  NoSigpipe() {
-    sigemptyset(&pipe_);
-    sigaddset(&pipe_, SIGPIPE);
-    sigset_t pending;
-    sigpending(&pending);
-    was_pending_ = sigismember(&pending, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &pipe_, &old_);
-  }
-  ~NoSigpipe() {
-    sigset_t pending;
-    timespec none = {};
-    if (!was_pending_ && sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE)) sigtimedwait(&pipe_, nullptr, &none);
-    pthread_sigmask(SIG_SETMASK, &old_, nullptr);
-  }
-
- private:
-  sigset_t pipe_, old_;
-  bool was_pending_;
-};
 
 }  // namespace
 
