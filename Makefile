@@ -37,7 +37,7 @@ REMOTE_OBJS := $(REMOTE_SRCS:%.cc=$(B)/%.o)
 CLI_SRCS := $(sort $(wildcard src/cli/*.cc))
 CLI_OBJS := $(CLI_SRCS:%.cc=$(B)/%.o)
 
-all: $(B)/libcchain.so.0 $(B)/libcchain.a $(B)/cchain $(B)/cchain-remote.so ## the library, shared and static, its plug-in and the command (the default)
+all: $(B)/libcchain.so.0 $(B)/libcchain.a $(B)/cchain $(B)/cchain-sh $(B)/cchain-remote.so ## the library, shared and static, its plug-in and the command (the default)
 
 $(B)/%.o: %.cc
 	@mkdir -p $(@D)
@@ -62,11 +62,17 @@ $(B)/cchain: $(CLI_OBJS) $(LIB_OBJS)
 	$(CXX) $(OPT) $(SAN) -no-pie -static-libstdc++ -static-libgcc -Wl,--gc-sections -Wl,-O1 -Wl,--as-needed -Wl,-z,norelro -Wl,--hash-style=gnu \
 	  -o $@ $(CLI_OBJS) $(LIB_OBJS) $(STATIC_LIBS) -lpthread -ldl
 
+# The same program, which sees by its name what it is to be: a shell for make.
+$(B)/cchain-sh: $(B)/cchain
+	ln -sf cchain $@
+
 # ---- installation: header, libraries, pkg-config file, command ------------------------------------------------------------
 LIBDIR ?= $(PREFIX)/lib
-install: all ## install under PREFIX (and DESTDIR)
+# With LINKS=DIR also a folder of links for the compilers of this machine.
+install: all ## install under PREFIX (and DESTDIR); LINKS=DIR for a folder of compilers' names
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(PREFIX)/include
 	install -m 755 $(B)/cchain $(DESTDIR)$(PREFIX)/bin/cchain
+	ln -sf cchain $(DESTDIR)$(PREFIX)/bin/cchain-sh
 	install -m 644 include/cchain.h include/cchain_layer.h $(DESTDIR)$(PREFIX)/include/
 	install -m 755 $(B)/libcchain.so.0 $(DESTDIR)$(LIBDIR)/libcchain.so.$(VERSION)
 	install -m 755 $(B)/cchain-remote.so $(DESTDIR)$(LIBDIR)/cchain-remote.so
@@ -76,6 +82,7 @@ install: all ## install under PREFIX (and DESTDIR)
 	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$${prefix}/include' '' 'Name: cchain' \
 	  'Description: compile-output cache for build tools' 'Version: $(VERSION)' 'Libs: -L$${libdir} -lcchain' \
 	  'Libs.private: -lstdc++ -lpthread -ldl' 'Cflags: -I$${includedir}' > $(DESTDIR)$(LIBDIR)/pkgconfig/cchain.pc
+	$(if $(LINKS),$(B)/cchain links --target=$(PREFIX)/bin/cchain $(DESTDIR)$(LINKS) >/dev/null)
 
 # ---- tests: each tests/unit/test_*.cc and tests/abi/test_*.c is a cmocka program ---------------------------------------
 UNIT_TESTS := $(patsubst %.cc,$(B)/%,$(sort $(wildcard tests/unit/test_*.cc)))

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/stat.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -11,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
@@ -59,25 +61,12 @@ int apply_umask(int fd, unsigned mode, int umask_override) {
   return fchmod(fd, mode & ~static_cast<unsigned>(umask_override)) == 0 ? 0 : errno;
 }
 
-}  // namespace
-
-int stat_file(const char* path, FileId* id) { return statx_id(AT_FDCWD, path, 0, id); }
-int lstat_file(const char* path, FileId* id) { return statx_id(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, id); }
-int fstat_file(int fd, FileId* id) { return statx_id(fd, "", AT_EMPTY_PATH, id); }
-
-int read_file(const char* path, std::string* out, uint64_t limit, FileId* id) {
-  // Without O_NONBLOCK a FIFO that took the file's place would hold us up here.
-  Fd fd(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  if (!fd) return errno;
-  FileId f;
-  if (int e = fstat_file(fd.get(), &f)) return e;
-  if (id) *id = f;
-  if (!f.is_regular()) return f.is_dir() ? EISDIR : EINVAL;
-  if (f.size > limit) return EFBIG;
-  out->resize(f.size);
+int read_size(int fd, std::string* out, uint64_t size, uint64_t limit) {
+  if (size > limit) return EFBIG;
+  out->resize(size);
   size_t done = 0;
-  while (done < f.size) {
-    ssize_t n = read(fd.get(), out->data() + done, f.size - done);
+  while (done < size) {
+    ssize_t n = pread(fd, out->data() + done, size - done, static_cast<off_t>(done));
     if (n < 0) {
       if (errno == EINTR) continue;
       return errno;
@@ -87,6 +76,49 @@ int read_file(const char* path, std::string* out, uint64_t limit, FileId* id) {
   }
   out->resize(done);
   return 0;
+}
+
+}  // namespace
+
+int stat_file_at(int dir, const char* name, FileId* id) { return statx_id(dir, name, 0, id); }
+int stat_file(const char* path, FileId* id) { return statx_id(AT_FDCWD, path, 0, id); }
+int lstat_file(const char* path, FileId* id) { return statx_id(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, id); }
+int fstat_file(int fd, FileId* id) { return statx_id(fd, "", AT_EMPTY_PATH, id); }
+
+int entry_times(const char* path, int64_t* born, int64_t* changed) {
+  struct statx sx;
+  if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_MTIME | STATX_CTIME | STATX_BTIME, &sx) != 0) return errno;
+  auto ns = [](const struct statx_timestamp& t) { return static_cast<int64_t>(t.tv_sec) * 1000000000 + t.tv_nsec; };
+  *changed = ns(sx.stx_ctime);
+  *born = sx.stx_mask & STATX_BTIME ? ns(sx.stx_btime) : std::min(ns(sx.stx_mtime), *changed);
+  return 0;
+}
+
+int read_file(const char* path, std::string* out, uint64_t limit, FileId* id) {
+  // Without O_NONBLOCK a FIFO that took the file's place would hold us up here.
+  Fd fd(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!fd) return errno;
+  FileId f;
+  if (int e = fstat_file(fd.get(), &f)) return e;
+  if (id) *id = f;
+  if (!f.is_regular()) return f.is_dir() ? EISDIR : EINVAL;
+  return read_size(fd.get(), out, f.size, limit);
+}
+
+int read_fd(int fd, std::string* out, uint64_t limit) {
+  FileId f;
+  if (int e = fstat_file(fd, &f)) return e;
+  return read_size(fd, out, f.size, limit);
+}
+
+void populate(void* p, size_t size) {
+  constexpr uintptr_t kPage = 4096;  // a larger one: EINVAL, and nothing happens
+  uintptr_t from = (reinterpret_cast<uintptr_t>(p) + kPage - 1) & ~(kPage - 1), to = (reinterpret_cast<uintptr_t>(p) + size) & ~(kPage - 1);
+#ifdef MADV_POPULATE_WRITE  // Linux 5.14
+  int saved = errno;
+  if (to > from + 4 * kPage) madvise(reinterpret_cast<void*>(from), to - from, MADV_POPULATE_WRITE);
+  errno = saved;
+#endif
 }
 
 bool over_file_limit(uint64_t size) {
@@ -204,6 +236,12 @@ int make_dirs(const std::string& path, unsigned mode, int umask_override) {
   return errno == EEXIST ? 0 : errno;
 }
 
+bool is_private_or_absent(const std::string& path) {
+  struct stat st;
+  if (lstat(path.c_str(), &st) != 0) return errno == ENOENT;
+  return S_ISDIR(st.st_mode) && st.st_uid == geteuid() && (st.st_mode & 077) == 0;
+}
+
 int list_dir(const std::string& path, std::vector<std::string>* names) {
   DIR* d = opendir(path.c_str());
   if (!d) return errno;
@@ -234,6 +272,12 @@ bool trusted_filesystem(const char* path) {
 int64_t now_ns() {
   timespec ts;
   clock_gettime(CLOCK_REALTIME_COARSE, &ts);
+  return ts.tv_sec * int64_t{1000000000} + ts.tv_nsec;
+}
+
+int64_t tick_ns() {
+  timespec ts;
+  clock_getres(CLOCK_REALTIME_COARSE, &ts);
   return ts.tv_sec * int64_t{1000000000} + ts.tv_nsec;
 }
 

@@ -28,10 +28,17 @@ struct FileId {
 int stat_file(const char* path, FileId* id);
 int lstat_file(const char* path, FileId* id);
 int fstat_file(int fd, FileId* id);
+int stat_file_at(int dir, const char* name, FileId* id);
+
+// When an entry of a directory came into being (as far as the file system knows) and when it last changed; links are not followed.
+int entry_times(const char* path, int64_t* born_ns, int64_t* changed_ns);
 
 // Reads a regular file whole. EFBIG above `limit`, EINVAL for what is not a regular file (found before any read; opened non-blocking). `id`,
 // if given, is that of the open file before the read.
 int read_file(const char* path, std::string* out, uint64_t limit, FileId* id = nullptr);
+
+// The whole of an open file, from its beginning, wherever its position is.
+int read_fd(int fd, std::string* out, uint64_t limit);
 
 // Writes `data` so that `path` holds either nothing, what it held, or all of it. No name may stand there yet unless
 // `replace`; EEXIST otherwise. By O_TMPFILE and linkat, else a temporary name (`.tmp.<pid>.<n>` beside it). Nothing is synced. The mode
@@ -49,6 +56,12 @@ int link_descriptor(int fd, const std::string& path);
 // mkdir -p of the directory itself; 0 if it stands. The mode is 0777 less the umask (or less the override).
 int make_dirs(const std::string& path, unsigned mode = 0777, int umask_override = -1);
 
+// Has the pages of a large piece of new memory made at once (one system call for all, where each would cost a fault when it is first touched). A hint.
+void populate(void* p, size_t size);
+
+// Whether nobody else can have written what lies in this folder: it is ours, closed to others and no link, or not there yet.
+bool is_private_or_absent(const std::string& path);
+
 // Names in a directory, without . and .., unsorted.
 int list_dir(const std::string& path, std::vector<std::string>* names);
 
@@ -62,8 +75,9 @@ bool over_file_limit(uint64_t size);
 // True for ext4, xfs, btrfs and tmpfs: times and inode numbers there can be trusted between processes.
 bool trusted_filesystem(const char* path);
 
-// CLOCK_REALTIME as the kernel stamps files (coarse), in ns.
+// CLOCK_REALTIME as the kernel stamps files (coarse), in ns, and how coarse it is.
 int64_t now_ns();
+int64_t tick_ns();
 
 // Lexical helpers: no file is looked at.
 std::string path_join(std::string_view dir, std::string_view name);  // name if absolute, or dir empty

@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -29,9 +31,11 @@ std::atomic<uint64_t> next_serial{1};
 constexpr size_t kWorkers = 2;
 constexpr uint64_t kMaxStreams = 64u << 20;
 
-// An output that a full disk has cut off: an object whose section table lies beyond its end, or that is none; an assembly without its last newline.
+// An output that a full disk has cut off: an object whose section table lies beyond its end, or that is none; an assembly without its last newline, or
+// without what both compilers write behind all code.
 bool is_cut(std::string_view role, std::string_view d) {
-  if (role == "assembly") return d.empty() || d.back() != '\n';
+  auto has = [&](const char* text) { return memmem(d.data(), d.size(), text, strlen(text)) != nullptr; };
+  if (role == "assembly") return d.empty() || d.back() != '\n' || !(has(".note.GNU-stack") || has(".ident") || has("llvm.ident"));
   if (role != "object") return false;
   if (d.substr(0, 4) == "BC\xC0\xDE" || d.substr(0, 4) == "\xDE\xC0\x17\x0B") return false;  // LLVM's, under -flto
   if (d.size() < EI_NIDENT || memcmp(d.data(), ELFMAG, SELFMAG) != 0) return true;
@@ -66,7 +70,7 @@ Cache::Cache(const cc_open_options* o)
       serial_(next_serial.fetch_add(1)),
       no_env_(o && (o->flags & CC_OPEN_NO_ENV)),
       config_no_files_(o && (o->flags & CC_OPEN_NO_FILES)),
-      usable_state_dir_(config_.state_dir),
+      usable_state_dir_(is_private_or_absent(config_.state_dir) ? config_.state_dir : ""),
       looker_(usable_state_dir_),
       memo_(usable_state_dir_.empty() ? "" : usable_state_dir_ + "/memo", 0x43434d31, 1u << 14),
       compilers_(usable_state_dir_, &looker_, &memo_),
@@ -74,6 +78,8 @@ Cache::Cache(const cc_open_options* o)
       chain_(&log_) {
   if (o && o->log) log_.set_callback(o->log, o->log_user, o->log_level);
   if (!config_.log_path.empty()) log_.set_file(config_.log_path, kLogInfo);
+  if (usable_state_dir_ != config_.state_dir)
+    config_.problems.push_back({false, config_.state_dir, "the private folder is a link, another user's or open to others: nothing is remembered"});
   for (const auto& p : config_.problems) {
     log_.line(kLogError, "%s: %s", p.where.c_str(), p.text.c_str());
     if (p.fatal) throw CallError{CC_E_CONFIG, p.where + ": " + p.text};
@@ -313,22 +319,24 @@ void Cache::task(Invocation* inv, cc_task* out) {
   if (!inv->uncacheable.empty()) return hand_out(CC_TASK_COMPILE, inv->argv, {}, inv->cwd, 0);
   std::vector<std::string> extra;
   const Command& c = inv->command;
-  inv->remove_temporaries();
-  inv->temporaries_pid = pid_;
-  auto temporary = [&](const char* suffix) {
-    std::string dir = usable_state_dir_.empty() ? "" : usable_state_dir_ + "/tmp";
-    if (dir.empty() || dir.find_first_of(", \t\n\"'\\$") != std::string::npos || make_dirs(dir, 0700) != 0) return std::string();
-    return dir + "/" + std::to_string(getpid()) + "-" + std::to_string(temp_number_.fetch_add(1)) + suffix;
+  inv->close_temporaries();
+  // In memory: no full, read-only or vanished folder of ours may break a compile. A launcher in front of the compiler may want a file that it can replace.
+  auto temporary = [&](Fd* fd) {
+    if (inv->launchers.compiler_index > 0 || prctl(PR_GET_DUMPABLE) != 1) return std::string();
+    *fd = Fd(memfd_create("cchain", MFD_CLOEXEC));
+    std::string path = "/proc/" + std::to_string(pid_) + "/fd/" + std::to_string(fd->get());
+    FileId named, ours;
+    if (*fd && stat_file(path.c_str(), &named) == 0 && fstat_file(fd->get(), &ours) == 0 && named.same_file(ours)) return path;
+    fd->reset();
+    return std::string();
   };
   bool preprocessed = c.language == Language::kCPreprocessed || c.language == Language::kCxxPreprocessed;
   const bool assembles = c.family == Family::kGcc && !inv->declared.empty() && inv->declared[0].role == "object";
   if (inv->missed && inv->closure) {
-    if (c.deps == Command::kNone && !preprocessed && !(inv->deps_file = temporary(".d")).empty()) {
-      extra.insert(extra.end(), {"-MD", "-MF", inv->deps_file});
-    }
+    std::string path;
+    if (c.deps == Command::kNone && !preprocessed && !(path = temporary(&inv->deps_fd)).empty()) extra.insert(extra.end(), {"-MD", "-MF", path});
     // What the assembler read is known for certain by its own word only.
-    if (assembles && !(inv->asm_deps_file = temporary(".as.d")).empty())
-      extra.push_back("-Wa,--MD," + inv->asm_deps_file);
+    if (assembles && !(path = temporary(&inv->asm_deps_fd)).empty()) extra.push_back("-Wa,--MD," + path);
   }
   hand_out(CC_TASK_COMPILE, command_with(*inv, extra), {}, inv->cwd, kBoth);
 }
@@ -375,6 +383,11 @@ void Cache::task_done(Invocation* inv, const cc_task_result& r) {
   KeyHasher h("cchain preprocessed 1");
   h.field("base", inv->base_key);
   h.field("text", sha256(out));
+  // What it warns of by itself is not in the text.
+  h.field("said", err);
+  // Comments steer warnings, columns reach some objects, and both are not in the text.
+  const bool exact = inv->command.warnings || inv->command.columns_matter || out.find("__builtin_COLUMN") != out.npos || out.find("source_location") != out.npos;
+  std::string digests;
   for (auto& [name, system] : files) {
     Looker::Node* n = looker_.node(path_join(inv->cwd, name));
     Looker::Look l = looker_.look(n, e);
@@ -387,17 +400,20 @@ void Cache::task_done(Invocation* inv, const cc_task_result& r) {
       inv->preprocess_refused = "a precompiled header stands beside " + n->path;
       return;
     }
-    if (inv->command.warnings && !system) {
-      // Comments steer warnings and are not in the preprocessed text.
-      Digest d;
-      if (looker_.digest(n, e, &d) != 0) {
-        inv->preprocess_refused = n->path + " can't be read";
-        return;
-      }
-      h.field("file", d);
+    Digest d;
+    if (looker_.digest(n, e, &d) != 0) {
+      inv->preprocess_refused = n->path + " can't be read";
+      return;
     }
+    digests.append(reinterpret_cast<const char*>(d.b.data()), 32);
   }
+  if (exact) h.field("files", digests);
   inv->preprocessed_key = h.finish();
+  // Diagnostics show lines as they are written.
+  KeyHasher streams("cchain preprocessed streams 1");
+  streams.field("key", inv->preprocessed_key);
+  streams.field("files", digests);
+  inv->preprocessed_streams_key = streams.finish();
 }
 
 // ---- lookup
@@ -420,7 +436,7 @@ void Cache::count_miss(const std::string& why) {
 }
 
 bool Cache::keys(Invocation* inv, const std::string& tenant, uint64_t e, std::string* why) {
-  auto known = compilers_.get(inv->probe, inv->question.cwd, e, nullptr);
+  auto known = compilers_.get(inv->probe, inv->question.cwd, e, &inv->compiler_changed);
   if (!known) {
     inv->compiler.reset();
     if (inv->only_known) return false;
@@ -457,16 +473,15 @@ bool Cache::keys(Invocation* inv, const std::string& tenant, uint64_t e, std::st
   return true;
 }
 
-bool Cache::find_entry(Invocation* inv, const Digest& key, bool streams_first, ResultOwner* owner, Digest* found_key) {
+bool Cache::find_entry(Invocation* inv, const Digest& key, bool streams_first, ResultOwner* owner, const Digest* streams_key) {
   for (int turn = 0; turn < 2; turn++) {
-    Digest k = (turn == 0) == streams_first ? class_key(key, inv->stream_class) : key;
+    Digest k = (turn == 0) == streams_first ? class_key(streams_key ? *streams_key : key, inv->stream_class) : key;
     if (!chain_.get_entry(inv->tenant, k, inv->stream_class, config_.max_entry_size, cancel_.flag(), &owner->found)) continue;
     const Entry& e = owner->found.e;
     bool merged_host = inv->flags & CC_INV_MERGED;
     // Two streams can't be made one: their order is lost. One that was merged is stderr, for no command that is cached can write to stdout.
     if (merged_host && !e.merged && !e.stdout_data.empty() && !e.stderr_data.empty()) continue;
     if (!merged_host && e.merged && inv->command.stdout_possible) continue;
-    if (found_key) *found_key = k;
     return true;
   }
   return false;
@@ -491,7 +506,7 @@ bool Cache::find_direct(Invocation* inv, uint64_t e, ResultOwner* owner) {
     }
     return true;
   });
-  if (!hit) owner->reason = !any ? "this source was not compiled before with these options" : !why.empty() ? why : "an input has changed";
+  if (!hit) owner->reason = !any ? inv->compiler_changed.empty() ? "this source was not compiled before with these options" : "the compiler is asked anew: " + inv->compiler_changed : !why.empty() ? why : "an input has changed";
   return hit;
 }
 
@@ -554,7 +569,7 @@ int Cache::find(Invocation* inv, const std::string& tenant, uint64_t e, ResultOw
     inv->preprocessed = true;
   }
   if (uses_preprocess() && inv->preprocess_refused.empty() && !config_.recache) {
-    if (find_entry(inv, inv->preprocessed_key, false, owner, nullptr)) return 1;
+    if (find_entry(inv, inv->preprocessed_key, false, owner, &inv->preprocessed_streams_key)) return 1;
     owner->reason = "the preprocessed source is new";
   }
   inv->next_task = CC_TASK_COMPILE;
@@ -585,14 +600,30 @@ bool Cache::deliver(Invocation* inv, ResultOwner* owner, std::string* why) {
       *why = "the entry lacks the output " + inv->declared[i].role;
       return false;
     }
+  // What is sure to fail fails before anything is touched: the compile that follows may fail too, and leaves the dependency file as it was.
+  // clang refuses to replace a file that it may not write; the assembler that gcc runs takes it away.
+  const bool must_be_writable = !inv->from_key && inv->command.family == Family::kClang;
+  uint64_t largest = 0;
+  for (size_t k = 0; k < outputs.size(); k++)
+    if (outputs[k]) largest = std::max(largest, static_cast<uint64_t>(outputs[k]->data.size()));
+  const std::string first = inv->declared.empty() ? "" : path_join(inv->cwd, inv->declared[0].path);
+  int err = over_file_limit(largest) ? EFBIG : 0;
+  if (!err && must_be_writable && faccessat(AT_FDCWD, first.c_str(), W_OK, AT_EACCESS) != 0 && errno != ENOENT) err = errno;
+  if (err) {
+    *why = first + ": " + strerror(err);
+    return false;
+  }
+  std::string made;  // a dependency file that did not stand there before
   for (size_t k = outputs.size(); k-- > 0;) {  // the object last
     if (!outputs[k]) continue;
     std::string path = path_join(inv->cwd, inv->declared[k].path);
     bool through = inv->declared[k].role == "depfile" && !inv->from_key;
-    // clang refuses to replace a file that it may not write; the assembler that gcc runs takes it away.
-    bool must_be_writable = !inv->from_key && inv->command.family == Family::kClang;
-    int err = through ? deliver_through(path, outputs[k]->data) : deliver_replacing(path, outputs[k]->data, outputs[k]->mode, must_be_writable);
+    bool fresh = false;
+    err = through ? deliver_through(path, outputs[k]->data, &fresh) : deliver_replacing(path, outputs[k]->data, outputs[k]->mode);
+    if (fresh) made = path;
     if (err) {
+      // The compile that follows may fail without writing it.
+      if (!made.empty()) unlink(made.c_str());
       *why = path + ": " + strerror(err);
       return false;
     }
@@ -769,7 +800,7 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
     counters_.misses--;
     count_uncacheable(inv, why);
     log_.line(kLogInfo, "not stored %s: %s", inv->declared.empty() ? "-" : inv->declared[0].path.c_str(), why.c_str());
-    inv->remove_temporaries();
+    inv->close_temporaries();
     throw CallError{CC_E_UNCACHEABLE, why};
   };
   if (r.exit_status != 0) throw CallError{CC_E_UNCACHEABLE, "the command failed"};
@@ -817,12 +848,12 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
       if (o.role == "depfile") listed = parse_depfile(o.data, &read);
     if (!listed) refuse("its dependency file can't be read");
     ev.read_is_complete = inv->command.deps == Command::kMD;
-  } else if (!inv->deps_file.empty() && read_file(inv->deps_file.c_str(), &text, 64u << 20) == 0) {
+  } else if (inv->deps_fd && read_fd(inv->deps_fd.get(), &text, 64u << 20) == 0) {
     listed = parse_depfile(text, &read);
     ev.read_is_complete = true;
   }
   if (listed) ev.read = &read;
-  if (!inv->asm_deps_file.empty() && read_file(inv->asm_deps_file.c_str(), &text, 64u << 20) == 0 && parse_depfile(text, &assembled)) {
+  if (inv->asm_deps_fd && read_fd(inv->asm_deps_fd.get(), &text, 64u << 20) == 0 && parse_depfile(text, &assembled)) {
     // It names the compiler's temporary file, gone by now, and what .file directives say: of the source the last part of its name, which need not stand
     // in the working directory. A file that .incbin finds on the search path is named by that path, so nothing else has this name and is not there.
     for (auto& p : assembled) {
@@ -847,7 +878,7 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
         why = found.why + " during the compile";
       } else if (looker_.digest(looker_.node(path_join(inv->cwd, inv->command.source)), now, &source) != 0 || source != inv->source_digest) {
         why = "the source changed during the compile";
-      } else if (auto c = compilers_.get(inv->probe, inv->question.cwd, now, nullptr); !c || c->identity != inv->compiler->identity) {
+      } else if (auto c = compilers_.get(inv->probe, inv->question.cwd, now); !c || c->identity != inv->compiler->identity) {
         why = "the compiler changed during the compile";
       } else {
         set.streams = streams;
@@ -879,13 +910,13 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
     }
     if (inv->closure->has_date(names, ev.source_date_epoch, now)) against = "__DATE__, __TIME__ or __TIMESTAMP__, or pieces of them";
     if (against.empty()) {
-      if (put(inv->preprocessed_key) && !stored) counters_.stores++;
+      if (put(streams ? inv->preprocessed_streams_key : inv->preprocessed_key) && !stored) counters_.stores++;
       stored = true;
     } else {
       why = against;
     }
   }
-  inv->remove_temporaries();
+  inv->close_temporaries();
   if (!stored) refuse(why);
   return 0;
 }

@@ -103,7 +103,8 @@ class Cache {
   // The answer of a lookup before anything is delivered: 1 found, 0 miss (reason set).
   int find(Invocation* inv, const std::string& tenant, uint64_t epoch, ResultOwner* owner);
   bool find_direct(Invocation* inv, uint64_t epoch, ResultOwner* owner);
-  bool find_entry(Invocation* inv, const Digest& key, bool streams_first, ResultOwner* owner, Digest* found_key);
+  // An entry with diagnostics lies under `streams_key` if one is given.
+  bool find_entry(Invocation* inv, const Digest& key, bool streams_first, ResultOwner* owner, const Digest* streams_key);
   bool deliver(Invocation* inv, ResultOwner* owner, std::string* why);
   bool keys(Invocation* inv, const std::string& tenant, uint64_t epoch, std::string* why);
   bool collect_outputs(Invocation* inv, const cc_result& result, Entry* e, std::vector<std::string>* hold);
@@ -151,7 +152,6 @@ class Cache {
   std::map<std::string, uint64_t> reasons_;  // "reason:…", "miss:…", "trouble:…" since the last write
   std::map<std::string, uint64_t> written_;  // counters as they were at the last write
   std::mutex write_mutex_;
-  std::atomic<uint32_t> temp_number_{0};
 
   std::mutex async_mutex_;
   std::condition_variable async_cv_, idle_cv_;

@@ -109,7 +109,7 @@ constexpr struct {
 } kVars[] = {{"CCHAIN_DIR", kDir}, {"CCHAIN_LAYERS", kLayers}, {"CCHAIN_READ_ONLY", kReadOnly}, {"CCHAIN_RECACHE", kRecache},
              {"CCHAIN_TENANT", kTenant}, {"CCHAIN_MODE", kMode}, {"CCHAIN_DISABLE", kDisable}, {"CCHAIN_LOG", kLog},
              {"CCHAIN_STATS_LOG", kStatsLog}, {"CCHAIN_WARN", kWarn}, {"CCHAIN_STATE_DIR", kStateDir}, {"CCHAIN_MAX_SIZE", kMaxSize},
-             {"CCHAIN_COMPRESSION", kCompression}, {"CCHAIN_CONFIG", kConfig}, {"CCHAIN_PREFIX", -1}, {"CCHAIN_ACTIVE", -1}, {"CCHAIN_LIB", -1},
+             {"CCHAIN_COMPRESSION", kCompression}, {"CCHAIN_CONFIG", kConfig}, {"CCHAIN_PREFIX", -1}, {"CCHAIN_ACTIVE", -1}, {"CCHAIN_LIB", -1}, {"CCHAIN_SHELL", -1},
              {"CCHAIN_TRACE", -1}, {"CCHAIN_BASE_DIRS", -1}};
 
 // ---- the loader --------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/fs.h"
 #include "cchain.h"
 #include "core/config.h"
 #include "model/closure.h"
@@ -43,6 +44,7 @@ struct Invocation {
   std::string tenant;
   std::shared_ptr<const CompilerInfo> compiler;
   std::unique_ptr<Probe> probe_run;
+  std::string compiler_changed;    // why what was known of the compiler is no longer true
   Digest base_key, invocation_key, source_digest;
   bool keys_known = false;
   std::unique_ptr<Closure> closure;
@@ -53,7 +55,7 @@ struct Invocation {
   uint32_t next_task = CC_TASK_NONE;
   // Preprocess mode.
   bool preprocessed = false;
-  Digest preprocessed_key;
+  Digest preprocessed_key, preprocessed_streams_key;
   int64_t preprocess_start_ns = 0;
   struct Seen {
     std::string path;
@@ -67,12 +69,10 @@ struct Invocation {
   std::vector<std::string> task_argv, task_env;
   std::vector<const char*> task_argv_c, task_env_c;
   std::string task_cwd;
-  std::string deps_file, asm_deps_file;  // temporary, made by the compile task
-  int temporaries_pid = 0;               // whose they are: not a forked child's
+  Fd deps_fd, asm_deps_fd;  // what the compile task is to write besides, in memory
   std::vector<cc_output> outputs_c;
 
-  ~Invocation();
-  void remove_temporaries();
+  void close_temporaries() { deps_fd.reset(), asm_deps_fd.reset(); }
 };
 
 // Fills an invocation from words. Never fails: what is not understood is `uncacheable`.

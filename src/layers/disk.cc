@@ -186,6 +186,10 @@ Answer DiskLayer::get(const Address& a, std::string* out) {
   if (!S_ISREG(st.st_mode)) return failed(EINVAL);
   if (static_cast<uint64_t>(st.st_size) > kMostBytes) return failed(EFBIG);
   size_t size = static_cast<size_t>(st.st_size), done = 0;
+  if (out->capacity() < size) {
+    out->reserve(size);
+    populate(out->data(), size);
+  }
   out->resize(size);
   while (done < size) {
     ssize_t n = pread(fd.get(), out->data() + done, size - done, static_cast<off_t>(done));

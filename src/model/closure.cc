@@ -6,6 +6,7 @@
 #include <climits>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <set>
 
 namespace cchain {
@@ -141,9 +142,12 @@ bool Closure::resolve(const ScanOperand& op, const std::string& includer_dir, si
   lookups_.emplace_back();
   Lookup l;
   l.chain_name = op.name;
+  auto exists = [&](const std::string& dir, const std::string& name) {
+    l.exists.push_back({dir, name, looker_->look(looker_->node(absolute(path_join(dir, name))), epoch_).id});
+  };
   auto found = [&](const std::string& dir, bool own) {
     if (test)
-      l.exists.emplace_back(dir, op.name);
+      exists(dir, op.name);
     else
       add_file(dir, op.name, false, own);
   };
@@ -154,7 +158,7 @@ bool Closure::resolve(const ScanOperand& op, const std::string& includer_dir, si
     if (c < 0) return false;
     if (c > 0) {
       if (test)
-        l.exists.emplace_back(dir, base);
+        exists(dir, base);
       else
         add_file("", op.name, false, false);
     }
@@ -198,9 +202,109 @@ bool Closure::scan_file(size_t i) {
   if (command_->language == Language::kCPreprocessed || command_->language == Language::kCxxPreprocessed) return true;
   std::string dir = files_[i].dir;
   for (const ScanOperand& op : scan->operands) {
+    if (op.kind >= ScanOperand::kMacro) {
+      files_[i].macros.emplace_back(op.name, op.kind == ScanOperand::kMacroNext);
+      macros_.try_emplace(op.name);
+      continue;
+    }
     size_t l;
     if (!resolve(op, dir, &l)) return false;
     files_[i].lookups.push_back(l);
+  }
+  return true;
+}
+
+bool Closure::text_of(const File& f, std::string* text) {
+  if (int e = read_file(f.node->path.c_str(), text, 1u << 30)) return refuse(f.node->path + ": " + strerror(e));
+  if (sha256(*text) != f.digest) return refuse(f.node->path + " changed during the compile");
+  return true;
+}
+
+bool Closure::defines(const File& f, const std::string& name, bool* yes, std::string* text) {
+  KeyHasher kh("macro 1");
+  kh.field("content", f.digest);
+  kh.field("macro", name);
+  Digest key = kh.finish();
+  Table::Value v;
+  text->clear();
+  if (!memo_->get(key, &v)) {
+    if (!text_of(f, text)) return false;
+    v.fill(0);
+    v[0] = defines_macro(*text, name) ? 2 : 1;
+    memo_->put(key, v);
+  }
+  *yes = v[0] != 1;
+  return true;
+}
+
+bool Closure::resolve_macros() {
+  std::string text;
+  bool yes;
+  for (bool more = true; more;) {
+    more = false;
+    std::vector<std::string> names;
+    for (auto& [name, m] : macros_) names.push_back(name);
+    for (auto& name : names) {
+      Macro& m = macros_[name];
+      const char* refused = " is defined to something that is no header's name";
+      if (!m.command_seen) {
+        m.command_seen = true;
+        // A compiler's own macros are in no text.
+        if (name.compare(0, 2, "__") == 0) m.doubt = " may be the compiler's own";
+        if (!read_include_macro(defines_text_, name, &m.operands, &m.others)) m.doubt = refused;
+      }
+      for (; m.files_seen < files_.size(); m.files_seen++) {
+        const File& f = files_[m.files_seen];
+        if (!f.scan) continue;  // a given file that is no source
+        if (!defines(f, name, &yes, &text)) return false;
+        if (!yes) continue;
+        if (text.empty() && !text_of(f, &text)) return false;
+        if (!read_include_macro(text, name, &m.operands, &m.others)) m.doubt = refused;
+      }
+      for (auto& o : std::vector<std::string>(m.others)) more = macros_.try_emplace(o).second || more;
+    }
+  }
+  // In <a/b.h>, not in "a/b.h", words that are macros themselves are replaced.
+  std::map<std::string, bool> replaced;
+  auto is_replaced = [&](const std::string& word) {
+    auto [it, fresh] = replaced.try_emplace(word, word == "linux" || word == "unix" || word.compare(0, 2, "__") == 0 || defines_macro(defines_text_, word));
+    for (size_t i = 0; fresh && !it->second && i < files_.size(); i++) {
+      if (!files_[i].scan) continue;
+      if (!defines(files_[i], word, &yes, &text)) yes = true;
+      it->second = yes;
+    }
+    return it->second;
+  };
+  const size_t n = files_.size();
+  for (size_t i = 0; i < n; i++) {
+    for (auto& [name, next] : std::vector<std::pair<std::string, bool>>(files_[i].macros)) {
+      std::set<std::string> seen = {name};
+      std::vector<std::string> todo = {name};
+      auto doubt = [&](const std::string& why) { files_[i].macro_doubt = "an #include of a macro in " + files_[i].node->path + ": " + why; };
+      while (!todo.empty()) {
+        std::string at = std::move(todo.back());
+        todo.pop_back();
+        const Macro& m = macros_[at];
+        if (!m.doubt.empty()) doubt(at + m.doubt);
+        for (auto& o : m.others)
+          if (seen.insert(o).second) todo.push_back(o);
+        for (auto& op : m.operands) {
+          std::string word;
+          for (size_t k = 0; !op.quoted && k <= op.name.size(); k++) {
+            char c = k < op.name.size() ? op.name[k] : '\0';
+            if (isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '$') {
+              word += c;
+              continue;
+            }
+            if (!word.empty() && !isdigit(static_cast<unsigned char>(word[0])) && is_replaced(word)) doubt(word + " in <" + op.name + "> is a macro");
+            word.clear();
+          }
+          size_t l;
+          if (!resolve({next ? ScanOperand::kIncludeNext : ScanOperand::kInclude, op.quoted, op.name}, files_[i].dir, &l)) return false;
+          files_[i].lookups.push_back(l);
+        }
+      }
+    }
   }
   return true;
 }
@@ -241,11 +345,27 @@ void Closure::note_ways() {
   }
 }
 
+// Whether the last change of a folder that the compile itself writes to was that something new came in which is still there. Only that it did and what
+// has gone again since is lost to the times of a folder; what has come and gone before the object came is not seen (DESIGN.md).
+bool Closure::explained(const std::string& dir, const FileId& before, const FileId& now, const std::vector<std::string>& outputs) {
+  auto explains = [&](const std::string& path) {
+    int64_t born, changed;
+    if (entry_times(path.c_str(), &born, &changed) != 0 || born <= before.mtime_ns) return false;
+    // By its creation, or by a rename as the last step of it.
+    return std::abs(born - now.mtime_ns) <= tick_ns() || std::abs(changed - now.mtime_ns) <= tick_ns();
+  };
+  for (auto& o : outputs)
+    if (explains(o)) return true;
+  std::vector<std::string> names;
+  if (list_dir(dir, &names) != 0) return false;
+  return std::any_of(names.begin(), names.end(), [&](const std::string& n) { return explains(path_join(dir, n)); });
+}
+
 bool Closure::ways_unchanged(const std::vector<std::string>& outputs) {
-  std::set<std::pair<uint64_t, uint64_t>> ours;
+  std::map<std::pair<uint64_t, uint64_t>, std::vector<std::string>> ours;
   for (auto& o : outputs) {
     FileId id;
-    if (stat_file(std::string(path_dir(o)).c_str(), &id) == 0) ours.insert({id.dev, id.ino});
+    if (stat_file(std::string(path_dir(o)).c_str(), &id) == 0) ours[{id.dev, id.ino}].push_back(o);
   }
   for (auto& [path, w] : ways_) {
     FileId now;
@@ -253,11 +373,28 @@ bool Closure::ways_unchanged(const std::vector<std::string>& outputs) {
     if (now.same_file(w.id) && now.ctime_ns == w.id.ctime_ns && now.mtime_ns == w.id.mtime_ns) continue;
     // A folder in which files came or went has equal times; one that was renamed, even there and back, has a newer change time. In a folder on the
     // way only the next step matters, which is looked at by itself; in one where names were looked for, any may have come and gone.
-    bool entries_only = !w.link && now.same_file(w.id) && now.is_dir() && now.mtime_ns == now.ctime_ns;
-    if (entries_only && (!w.watched || ours.count({now.dev, now.ino}))) continue;
-    return refuse(path + " changed during the compile");
+    auto entries_only = [&] { return !w.link && now.same_file(w.id) && now.is_dir() && now.mtime_ns == now.ctime_ns; };
+    auto own = ours.find({now.dev, now.ino});
+    bool fine = entries_only() && (!w.watched || (own != ours.end() && explained(path, w.id, now, own->second)));
+    // Another compile of the same folder may just have taken its old object away, to put the new one there.
+    for (int ms = 1; !fine && own != ours.end() && ms <= 8; ms *= 2) {
+      timespec pause = {0, ms * 1'000'000};
+      nanosleep(&pause, nullptr);
+      fine = lstat_file(path.c_str(), &now) == 0 && entries_only() && explained(path, w.id, now, own->second);
+    }
+    if (!fine) return refuse(path + " changed during the compile");
   }
+  for (auto& l : lookups_)
+    for (auto& x : l.exists)
+      if (!exists_still(x)) return false;
   return true;
+}
+
+// One that was moved away and back has another change time.
+bool Closure::exists_still(const Exists& x) {
+  std::string full = absolute(path_join(x.dir, x.name));
+  FileId now;
+  return (stat_file(full.c_str(), &now) == 0 && now == x.id) || refuse(full + " changed during the compile");
 }
 
 bool Closure::known(const FileId& now) const {
@@ -285,15 +422,26 @@ bool Closure::has_date(const std::vector<std::string>& paths, bool source_date_e
 // __DATE__ and friends pasted from pieces that stand in different files or in the command.
 bool Closure::check_pieces(const Evidence& e) {
   std::set<std::string> all(defines_.pieces.begin(), defines_.pieces.end());
+  // The compiler's own headers have single letters, and glue (`__ ## name`) that no date is pasted with: their macros complete no name of the user's letters.
+  auto letters = [](std::string_view w) { return std::count_if(w.begin(), w.end(), [](char c) { return c != '_'; }); };
   for (auto& f : files_)
-    if (f.read) all.insert(f.scan->pieces.begin(), f.scan->pieces.end());
+    for (auto& w : f.read ? f.scan->pieces : std::vector<std::string>())
+      if (!f.own || letters(w) > 1) all.insert(w);
   std::vector<std::string> pieces(all.begin(), all.end());
   bool dates_fixed = e.source_date_epoch && command_->family == Family::kGcc;
   for (const char* name : {"__DATE__", "__TIME__", "__TIMESTAMP__"}) {
     if (dates_fixed && strcmp(name, "__TIMESTAMP__") != 0) continue;
     if (can_be_pasted(pieces, name)) return refuse(std::string("pieces that ") + name + " could be pasted from");
   }
+  if (pragma_doubt() && can_be_pasted(pieces, "dependency")) return refuse("pieces that #pragma GCC dependency could be pasted from");
   return true;
+}
+
+// Whether a pragma may be made by macros.
+bool Closure::pragma_doubt() const {
+  bool doubt = defines_.flags & kScanPragmaDoubt;
+  for (auto& f : files_) doubt = doubt || (f.read && f.scan->flags & kScanPragmaDoubt);
+  return doubt;
 }
 
 bool Closure::explore(const Command& command, const CompilerInfo& compiler, const std::string& cwd, uint64_t epoch) {
@@ -321,7 +469,6 @@ bool Closure::explore_files(const Command& command, const CompilerInfo& compiler
     chain_own_.push_back(!users && (d.compare(0, 5, "/usr/") == 0 || d.find("/lib/gcc/") != std::string::npos || d.find("/lib/clang/") != std::string::npos));
   }
   add_file("", command.source, true, false);
-  std::string defines;
   for (size_t i = 0; i < command.key_args.size(); i++) {
     std::string_view a = command.key_args[i];
     if (a.substr(0, 4) == "-Wp,") a.remove_prefix(4);
@@ -329,9 +476,9 @@ bool Closure::explore_files(const Command& command, const CompilerInfo& compiler
     std::string d(a.size() > 2 ? a.substr(2) : i + 1 < command.key_args.size() ? std::string_view(command.key_args[i + 1]) : std::string_view());
     size_t equals = d.find('=');
     if (equals != std::string::npos) d[equals] = ' ';
-    defines += "#define " + d + "\n";
+    defines_text_ += "#define " + d + "\n";
   }
-  if (!defines.empty()) defines_ = cchain::scan(defines);
+  if (!defines_text_.empty()) defines_ = cchain::scan(defines_text_);
   bool preprocessed = command.language == Language::kCPreprocessed || command.language == Language::kCxxPreprocessed;
   if (!preprocessed) {
     std::vector<ScanOperand> ops = {{ScanOperand::kInclude, false, "stdc-predef.h"}};
@@ -360,10 +507,13 @@ bool Closure::explore_files(const Command& command, const CompilerInfo& compiler
     if (int e = looker_->digest(files_[i].node, epoch_, &files_[i].digest)) return refuse(f + ": " + strerror(e));
     files_[i].scan = std::make_shared<ScanResult>();
   }
-  for (size_t i = 0; i < files_.size(); i++) {
-    if (files_.size() > kMaxFiles) return refuse("more than 20000 files could be read");
-    if (files_[i].scan) continue;
-    if (!scan_file(i)) return false;
+  // A file that a macro leads to may define another one.
+  for (size_t i = 0; i < files_.size();) {
+    for (; i < files_.size(); i++) {
+      if (files_.size() > kMaxFiles) return refuse("more than 20000 files could be read");
+      if (!files_[i].scan && !scan_file(i)) return false;
+    }
+    if (!macros_.empty() && !resolve_macros()) return false;
   }
   if (files_[0].scan->flags & (kScanComputedInclude | kScanEmbed | kScanDependency | kScanModule | kScanAsmFile | kScanPch | kScanTimestamp) && !check_flags(files_[0], {}, true))
     return false;
@@ -411,8 +561,7 @@ bool Closure::check_aliases() {
       Table::Value v;
       if (!memo_->get(key, &v)) {
         std::string text;
-        if (int e = read_file(f.node->path.c_str(), &text, 1u << 30)) return refuse(f.node->path + ": " + strerror(e));
-        if (sha256(text) != f.digest) return refuse(f.node->path + " changed during the compile");
+        if (!text_of(f, &text)) return false;
         v.fill(0);
         v[0] = alias_escapes(text, alias) ? 2 : 1;
         memo_->put(key, v);
@@ -422,27 +571,36 @@ bool Closure::check_aliases() {
   return true;
 }
 
-// #pragma once takes two files for one where gcc finds equal contents and times, clang the same inode: then more than contents matters.
+// #pragma once and #import take two files for one where gcc finds equal contents and times (#import of files that do not say so either), clang the same
+// inode; clang's dependency file names one that was read by two names but once. What is one file must stay one; two of equal contents are refused.
 bool Closure::check_twins() {
-  std::map<Digest, const File*> by_digest;
-  std::map<std::pair<uint64_t, uint64_t>, const File*> by_inode;
+  bool imports = false;
+  std::map<Digest, File*> by_digest;
+  std::set<std::string> pieces(defines_.pieces.begin(), defines_.pieces.end());
   for (auto& f : files_) {
-    if (!(f.scan->flags & kScanOnce) || f.look.id.size == 0) continue;
-    if (command_->family == Family::kGcc) {
-      auto [it, fresh] = by_digest.try_emplace(f.digest, &f);
-      if (!fresh && (f.read || it->second->read) && !it->second->look.id.same_file(f.look.id))
-        return refuse("#pragma once in two equal files: " + it->second->node->path + " and " + f.node->path);
-    } else {
-      auto [it, fresh] = by_inode.try_emplace({f.look.id.dev, f.look.id.ino}, &f);
-      if (!fresh && (f.read || it->second->read) && it->second->dir + "/" + it->second->name != f.dir + "/" + f.name)
-        return refuse("#pragma once in a file of two names: " + it->second->node->path + " and " + f.node->path);
-    }
+    if (!f.read) continue;
+    if (!f.own) pieces.insert(f.scan->pieces.begin(), f.scan->pieces.end());
+    imports = imports || f.scan->flags & kScanImport;
+    by_digest.try_emplace(f.digest, &f);
+  }
+  imports = imports || (pragma_doubt() && can_be_pasted({pieces.begin(), pieces.end()}, "once"));
+  for (auto& f : files_) {
+    auto it = by_digest.find(f.digest);
+    if (it == by_digest.end() || it->second == &f) continue;
+    // A twin that was left out is in no dependency file.
+    const bool once = imports || f.scan->flags & kScanOnce;
+    if (!f.read && !once) continue;
+    if (it->second->look.id.same_file(f.look.id))
+      it->second->twins.push_back(&f);
+    else if (once)
+      return refuse("#pragma once or #import with two equal files: " + it->second->node->path + " and " + f.node->path);
   }
   return true;
 }
 
 bool Closure::finish(const Evidence& e, uint64_t epoch, std::string* set_bytes) {
   refused_.clear();
+  for (auto& f : files_) f.listed_as.clear(), f.twins.clear();
   files_[0].read = true;
   if (e.read) {
     std::map<std::pair<uint64_t, uint64_t>, std::vector<size_t>> by_inode;
@@ -455,9 +613,12 @@ bool Closure::finish(const Evidence& e, uint64_t epoch, std::string* set_bytes) 
         // clang lists what it only tested the existence of.
         bool tested = false;
         for (size_t k = 0; !l.error && k < lookups_.size() && !tested; k++)
-          for (auto& [dir, name] : lookups_[k].exists)
-            tested = tested || looker_->look(looker_->node(absolute(path_join(dir, name))), epoch).id.same_file(l.id);
+          for (auto& x : lookups_[k].exists) tested = tested || x.id.same_file(l.id);
         if (tested) continue;
+        for (auto& f : files_) {  // what most likely led there
+          if (!f.macro_doubt.empty()) return refuse(f.macro_doubt);
+          if (f.scan->flags & kScanComputedInclude) return check_flags(f, e, false);
+        }
         return refuse("it read " + p + ", which its text does not include");
       }
       bool by_name = false;
@@ -475,6 +636,7 @@ bool Closure::finish(const Evidence& e, uint64_t epoch, std::string* set_bytes) 
   } else {
     for (auto& f : files_) f.read = true;
   }
+  if (!check_twins()) return false;
   PlaceSetBuilder set;
   if (gch_) set.flags |= PlaceSet::kGch;
   std::vector<uint32_t> chain_dirs;
@@ -483,6 +645,7 @@ bool Closure::finish(const Evidence& e, uint64_t epoch, std::string* set_bytes) 
   for (auto& f : files_) {
     if (!f.read) continue;
     if (!check_flags(f, e, false)) return false;
+    if (!f.macro_doubt.empty()) return refuse(f.macro_doubt);
     Looker::Look now = looker_->look(f.node, epoch);
     if (now.error || !(now.id == f.look.id)) return refuse(f.node->path + " changed during the compile");
     if (f.look.id.newest_ns() > f.looked_ns - kSafeNs) {
@@ -492,6 +655,7 @@ bool Closure::finish(const Evidence& e, uint64_t epoch, std::string* set_bytes) 
     }
     set.file(f.dir, f.name, PlaceKind::kInput, f.plain);
     for (auto& p : f.listed_as) set.same(path_dir(p), path_base(p));
+    for (const File* t : f.twins) set.same(t->dir, t->name);
     lookups.insert(f.lookups.begin(), f.lookups.end());
   }
   for (size_t i : lookups) {
@@ -502,15 +666,14 @@ bool Closure::finish(const Evidence& e, uint64_t epoch, std::string* set_bytes) 
       uint32_t d = set.dir(a.dir);
       set.absent(d, d + 1, a.name);
     }
-    for (auto& [dir, name] : l.exists) {
-      std::string full = path_join(dir, name);
-      Looker::Look now = looker_->look(looker_->node(absolute(full)), epoch);
-      if (now.error || !now.id.is_regular()) return refuse(full + " vanished during the compile");
+    for (auto& x : l.exists) {
+      if (!exists_still(x)) return false;
+      std::string full = path_join(x.dir, x.name);
       set.file(path_dir(full), path_base(full), PlaceKind::kExists, false);
     }
   }
   if (!check_flags(defines_.flags, "the command's definitions", false, e, false)) return false;
-  if (!check_aliases() || !check_twins() || !check_pieces(e)) return false;
+  if (!check_aliases() || !check_pieces(e)) return false;
   *set_bytes = set.encode();
   return true;
 }

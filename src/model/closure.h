@@ -58,6 +58,9 @@ class Closure {
     std::shared_ptr<const ScanResult> scan;
     std::vector<size_t> lookups;
     std::vector<std::string> listed_as;
+    std::vector<const File*> twins;  // the same file by other names
+    std::vector<std::pair<std::string, bool>> macros;  // of #include NAME; true: #include_next
+    std::string macro_doubt;                           // why such a one can't be told
     bool plain = false, own = false, read = false;
   };
   struct Way {
@@ -69,11 +72,15 @@ class Closure {
     Looker::Node* node;
     std::string name;
   };
+  struct Exists {
+    std::string dir, name;
+    FileId id;
+  };
   struct Lookup {
     std::vector<uint32_t> chain_absent;  // positions in the chain where the name itself is absent
     std::string chain_name;
     std::vector<Absent> absent;          // elsewhere
-    std::vector<std::pair<std::string, std::string>> exists;  // directory and name of what an existence test found
+    std::vector<Exists> exists;          // what an existence test found
   };
 
   bool refuse(std::string why) {
@@ -89,9 +96,17 @@ class Closure {
   bool check_flags(const File& f, const Evidence& e, bool early);
   bool check_flags(uint32_t flags, const std::string& where, bool own, const Evidence& e, bool early);
   bool explore_files(const Command& command, const CompilerInfo& compiler, const std::string& cwd, uint64_t epoch);
+  // What any file or the command defines the macros of #include NAME to, as further look-ups of the files that include them.
+  bool resolve_macros();
+  // Why not (with *yes unset), or whether `text_of(f)` defines the macro; remembered by content.
+  bool defines(const File& f, const std::string& name, bool* yes, std::string* text);
+  bool text_of(const File& f, std::string* text);
   bool check_aliases();
   bool check_twins();
   bool check_pieces(const Evidence& e);
+  bool pragma_doubt() const;
+  bool exists_still(const Exists& x);
+  bool explained(const std::string& dir, const FileId& before, const FileId& now, const std::vector<std::string>& outputs);
   void note_way(const std::string& path, bool watched);
   void note_ways();
 
@@ -103,6 +118,15 @@ class Closure {
   std::string refused_;
   bool asm_doubt_ = false, gch_ = false, fatal_ = false;
   ScanResult defines_;  // of the command's -D options
+  std::string defines_text_;
+  struct Macro {
+    std::vector<ScanOperand> operands;
+    std::vector<std::string> others;
+    std::string doubt;
+    size_t files_seen = 0;
+    bool command_seen = false;
+  };
+  std::map<std::string, Macro> macros_;
   std::map<std::string, Way> ways_;
   std::vector<std::string> chain_;
   std::vector<bool> chain_own_;

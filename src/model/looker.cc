@@ -45,11 +45,26 @@ Looker::~Looker() {
     for (size_t i = 0; i <= b->mask; i++)
       for (Node* n = b->heads[i].load(); n;) {
         Node* next = n->next_;
-        delete n;
+        n->~Node();
         n = next;
       }
     delete b;
   }
+}
+
+void* Looker::allocate(size_t size) {
+  size = (size + alignof(Node) - 1) & ~(alignof(Node) - 1);
+  if (size > block_left_) {
+    size_t block = std::max<size_t>(size, 64 << 10);
+    blocks_.push_back(std::make_unique_for_overwrite<char[]>(block));
+    block_ = blocks_.back().get();
+    populate(block_, block);
+    block_left_ = block;
+  }
+  char* p = block_;
+  block_ += size;
+  block_left_ -= size;
+  return p;
 }
 
 void Looker::read_boot() {
@@ -81,7 +96,11 @@ Looker::Node* Looker::node(std::string_view path) {
     }
   }
   Buckets* b = generations_[gen].load(std::memory_order_relaxed);
-  Node* n = new Node(path, h);
+  char* place = static_cast<char*>(allocate(sizeof(Node) + path.size() + 1));
+  char* text = place + sizeof(Node);
+  memcpy(text, path.data(), path.size());
+  text[path.size()] = '\0';
+  Node* n = new (place) Node(text, path.size(), h);
   n->next_ = b->heads[h & b->mask].load(std::memory_order_relaxed);
   b->heads[h & b->mask].store(n, std::memory_order_release);
   count_.store(count + 1, std::memory_order_relaxed);
@@ -116,6 +135,36 @@ Looker::Look Looker::look(Node* n, uint64_t epoch, int64_t* at) {
   return n->look_;
 }
 
+Looker::Look Looker::look_and_open(Node* n, uint64_t epoch, int64_t* at, Fd* fd) {
+  std::lock_guard<std::mutex> lock(n->mutex_);
+  if (n->epoch_ != epoch) {
+    int64_t start = now_ns();
+    *fd = Fd(open(n->path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (*fd && fstat_file(fd->get(), &n->look_.id) == 0) {
+      n->looked_ns_ = start;
+      n->look_.error = 0;
+      n->epoch_ = epoch;
+    } else {
+      fd->reset();  // nothing, no directory, no descriptor left: what stat says
+    }
+  }
+  look_locked(n, epoch);
+  *at = n->looked_ns_;
+  return n->look_;
+}
+
+Looker::Look Looker::look_in(const Fd& dir, Node* n, uint64_t epoch, int64_t* at) {
+  std::lock_guard<std::mutex> lock(n->mutex_);
+  if (n->epoch_ != epoch) {
+    n->looked_ns_ = now_ns();
+    n->look_.error = stat_file_at(dir.get(), path_base(n->path).data(), &n->look_.id);
+    if (n->look_.error) n->look_.id = FileId{};
+    n->epoch_ = epoch;
+  }
+  *at = n->looked_ns_;
+  return n->look_;
+}
+
 bool Looker::last_look(Node* n, Look* out) {
   std::lock_guard<std::mutex> lock(n->mutex_);
   if (n->epoch_ == 0) return false;
@@ -128,7 +177,7 @@ void Looker::forget(Node* n) {
   n->epoch_ = 0;
 }
 
-bool Looker::trusted(const FileId& id, const std::string& path) {
+bool Looker::trusted(const FileId& id, const Path& path) {
   std::lock_guard<std::mutex> lock(trust_mutex_);
   std::pair<uint64_t, uint64_t> key{id.dev, id.mount};
   for (auto& t : trust_)
@@ -140,8 +189,9 @@ bool Looker::trusted(const FileId& id, const std::string& path) {
 
 int Looker::digest_locked(Node* n, Digest* out) {
   const FileId id = n->look_.id;
-  if (n->has_digest_ && n->digest_id_ == id && (n->digest_safe_ || n->digest_epoch_ == n->epoch_)) {
-    *out = n->digest_;
+  Node::Known& k = n->known();
+  if (k.has_digest && k.digest_id == id && (k.digest_safe || k.digest_epoch == n->epoch_)) {
+    *out = k.digest;
     return 0;
   }
   int64_t start = now_ns();
@@ -149,7 +199,7 @@ int Looker::digest_locked(Node* n, Digest* out) {
   Digest d;
   if (id.is_dir()) {
     std::vector<std::string> names;
-    if (int e = list_dir(n->path, &names)) return e;
+    if (int e = list_dir(std::string(n->path), &names)) return e;
     std::sort(names.begin(), names.end());
     Sha256 h;
     for (auto& s : names) h.update(s.c_str(), s.size() + 1);
@@ -162,12 +212,12 @@ int Looker::digest_locked(Node* n, Digest* out) {
       key = identity_key(boot_, id);
       if (digests_.get(key, &v)) {
         memcpy(d.b.data(), v.data(), 32);
-        memcpy(&n->scan_at_.offset, v.data() + 32, 5);
-        memcpy(&n->scan_at_.size, v.data() + 37, 3);
-        n->has_digest_ = n->digest_safe_ = true;
-        n->digest_id_ = id;
-        n->digest_epoch_ = n->epoch_;
-        *out = n->digest_ = d;
+        memcpy(&k.scan_at.offset, v.data() + 32, 5);
+        memcpy(&k.scan_at.size, v.data() + 37, 3);
+        k.has_digest = k.digest_safe = true;
+        k.digest_id = id;
+        k.digest_epoch = n->epoch_;
+        *out = k.digest = d;
         return 0;
       }
     }
@@ -186,11 +236,11 @@ int Looker::digest_locked(Node* n, Digest* out) {
   } else {
     return EINVAL;
   }
-  n->has_digest_ = true;
-  n->digest_safe_ = safe;
-  n->digest_id_ = id;
-  n->digest_epoch_ = n->epoch_;
-  *out = n->digest_ = d;
+  k.has_digest = true;
+  k.digest_safe = safe;
+  k.digest_id = id;
+  k.digest_epoch = n->epoch_;
+  *out = k.digest = d;
   return 0;
 }
 
@@ -206,33 +256,34 @@ bool Looker::may_have_locked(Node* dir, std::string_view name) {
   constexpr uint32_t kFewNames = 8;
   const FileId& id = dir->look_.id;
   if (dir->look_.error || !id.is_dir() || name.empty() || name == "." || name == "..") return true;
-  if (!dir->has_names_ || !(dir->names_id_ == id) || !(dir->names_safe_ || dir->names_epoch_ == dir->epoch_)) {
+  Node::Known& k = dir->known();
+  if (!k.has_names || !(k.names_id == id) || !(k.names_safe || k.names_epoch == dir->epoch_)) {
     // Only what will be good for a while is kept on disk: a folder that objects are written to would fill it.
     bool kept = id.newest_ns() < dir->looked_ns_ - kBusyNs && trusted(id, dir->path);
     Digest key;
     std::string bytes;
-    dir->has_names_ = false;
-    dir->names_.clear();
+    k.has_names = false;
+    k.names.clear();
     if (kept) key = identity_key(boot_, id);
     if (kept && names_.get(key, &bytes)) {
-      dir->names_.resize(bytes.size() / 4);
-      memcpy(dir->names_.data(), bytes.data(), dir->names_.size() * 4);
+      k.names.resize(bytes.size() / 4);
+      memcpy(k.names.data(), bytes.data(), k.names.size() * 4);
     } else {
-      if (dir->asked_epoch_ != dir->epoch_) dir->asked_epoch_ = dir->epoch_, dir->asked_ = 0;
-      if (!kept && dir->asked_++ < kFewNames) return true;
+      if (k.asked_epoch != dir->epoch_) k.asked_epoch = dir->epoch_, k.asked = 0;
+      if (!kept && k.asked++ < kFewNames) return true;
       std::vector<std::string> names;
       FileId after;
-      if (list_dir(dir->path, &names) != 0 || stat_file(dir->path.c_str(), &after) != 0 || !(after == id)) return true;
-      for (auto& n : names) dir->names_.push_back(static_cast<uint32_t>(xxh64(n)));
-      std::sort(dir->names_.begin(), dir->names_.end());
-      if (kept) names_.put(key, std::string_view(reinterpret_cast<const char*>(dir->names_.data()), dir->names_.size() * 4));
+      if (list_dir(std::string(dir->path), &names) != 0 || stat_file(dir->path.c_str(), &after) != 0 || !(after == id)) return true;
+      for (auto& n : names) k.names.push_back(static_cast<uint32_t>(xxh64(n)));
+      std::sort(k.names.begin(), k.names.end());
+      if (kept) names_.put(key, std::string_view(reinterpret_cast<const char*>(k.names.data()), k.names.size() * 4));
     }
-    dir->has_names_ = true;
-    dir->names_safe_ = id.newest_ns() < dir->looked_ns_ - kSafeNs;
-    dir->names_epoch_ = dir->epoch_;
-    dir->names_id_ = id;
+    k.has_names = true;
+    k.names_safe = id.newest_ns() < dir->looked_ns_ - kSafeNs;
+    k.names_epoch = dir->epoch_;
+    k.names_id = id;
   }
-  return std::binary_search(dir->names_.begin(), dir->names_.end(), static_cast<uint32_t>(xxh64(name)));
+  return std::binary_search(k.names.begin(), k.names.end(), static_cast<uint32_t>(xxh64(name)));
 }
 
 bool Looker::absent(Node* dir, std::string_view name, uint64_t epoch) {
@@ -240,20 +291,21 @@ bool Looker::absent(Node* dir, std::string_view name, uint64_t epoch) {
   look_locked(dir, epoch);
   if (dir->look_.error == ENOENT || dir->look_.error == ENOTDIR) return true;
   if (!may_have_locked(dir, name.substr(0, name.find('/')))) return true;
-  bool known = dir->absent_id_ == dir->look_.id && (dir->absent_safe_ || dir->absent_epoch_ == epoch);
+  Node::Known& k = dir->known();
+  bool known = k.absent_id == dir->look_.id && (k.absent_safe || k.absent_epoch == epoch);
   if (!known) {
-    dir->absent_.clear();
-    dir->absent_id_ = dir->look_.id;
-    dir->absent_epoch_ = epoch;
-    dir->absent_safe_ = dir->look_.id.newest_ns() < dir->looked_ns_ - kSafeNs;
+    k.absent.clear();
+    k.absent_id = dir->look_.id;
+    k.absent_epoch = epoch;
+    k.absent_safe = dir->look_.id.newest_ns() < dir->looked_ns_ - kSafeNs;
   }
   std::string key(name);
-  if (dir->absent_.count(key)) return true;
+  if (k.absent.count(key)) return true;
   FileId id;
   bool strict = name.size() > 2 && name.substr(name.size() - 2) == "/.";
   int e = stat_file(path_join(dir->path, strict ? name.substr(0, name.size() - 2) : name).c_str(), &id);
   if (e != 0 ? e != ENOENT && e != ENOTDIR : strict || !id.is_dir()) return false;
-  dir->absent_.insert(std::move(key));
+  k.absent.insert(std::move(key));
   return true;
 }
 
@@ -267,15 +319,15 @@ int Looker::scan(Node* n, uint64_t epoch, bool assembler, std::shared_ptr<const 
     look_locked(n, epoch);
     if (n->look_.error) return n->look_.error;
     if (int e = digest_locked(n, &d)) return e;
-    if (n->scan_ && n->scan_digest_ == d) {
-      *out = n->scan_;
+    if (n->known().scan && n->known().scan_digest == d) {
+      *out = n->known().scan;
       return 0;
     }
-    known_at = n->scan_at_;
+    known_at = n->known().scan_at;
     id = n->look_.id;
-    keep = n->digest_safe_ && trusted(id, n->path);
+    keep = n->known().digest_safe && trusted(id, n->path);
   }
-  KeyHasher kh("scan 2");
+  KeyHasher kh("scan 4");
   kh.field("content", d);
   kh.field("assembler", assembler ? 1 : 0);
   Digest key = kh.finish();
@@ -305,8 +357,8 @@ int Looker::scan(Node* n, uint64_t epoch, bool assembler, std::shared_ptr<const 
   }
   {
     std::lock_guard<std::mutex> lock(n->mutex_);
-    n->scan_ = result;
-    n->scan_digest_ = d;
+    n->known().scan = result;
+    n->known().scan_digest = d;
   }
   *out = std::move(result);
   return 0;

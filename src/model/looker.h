@@ -32,37 +32,55 @@ class Looker {
     FileId id;
   };
 
+  // NUL-terminated.
+  class Path : public std::string_view {
+   public:
+    Path(const char* p, size_t n) : std::string_view(p, n) {}
+    const char* c_str() const { return data(); }
+    operator std::string() const { return std::string(data(), size()); }
+    friend std::string operator+(const Path& a, std::string_view b) { return std::string(a).append(b); }
+    friend std::string operator+(std::string a, const Path& b) { return a.append(b); }
+  };
+
   class Node {
    public:
-    const std::string path;
+    const Path path;  // its bytes stand behind the node
 
    private:
     friend class Looker;
-    Node(std::string_view p, uint64_t h) : path(p), hash_(h) {}
+    // What only a few nodes have: most files of a hit are looked at and no more.
+    struct Known {
+      bool has_digest = false, digest_safe = false;
+      uint64_t digest_epoch = 0;
+      FileId digest_id;
+      Digest digest;
+      // Directories: names found absent while the identity was absent_id.
+      FileId absent_id;
+      uint64_t absent_epoch = 0;
+      bool absent_safe = false;
+      std::unordered_set<std::string> absent;
+      std::shared_ptr<const ScanResult> scan;
+      Digest scan_digest;
+      BlobLog::At scan_at;  // where its scan lies, as the table of digests says
+      // Directories: sorted hashes of their names while the identity is names_id.
+      bool has_names = false, names_safe = false;
+      FileId names_id;
+      uint64_t names_epoch = 0, asked_epoch = 0;
+      uint32_t asked = 0;  // names looked up one by one in asked_epoch
+      std::vector<uint32_t> names;
+    };
+    Node(const char* p, size_t n, uint64_t h) : path(p, n), hash_(h) {}
+    Known& known() {
+      if (!known_) known_ = std::make_unique<Known>();
+      return *known_;
+    }
     const uint64_t hash_;
     Node* next_ = nullptr;
     std::mutex mutex_;  // guards all below
     uint64_t epoch_ = 0;
     int64_t looked_ns_ = 0;
     Look look_;
-    bool has_digest_ = false, digest_safe_ = false;
-    uint64_t digest_epoch_ = 0;
-    FileId digest_id_;
-    Digest digest_;
-    // Directories: names found absent while the identity was absent_id_.
-    FileId absent_id_;
-    uint64_t absent_epoch_ = 0;
-    bool absent_safe_ = false;
-    std::unordered_set<std::string> absent_;
-    std::shared_ptr<const ScanResult> scan_;
-    Digest scan_digest_;
-    BlobLog::At scan_at_;  // where its scan lies, as the table of digests says
-    // Directories: sorted hashes of their names while the identity is names_id_.
-    bool has_names_ = false, names_safe_ = false;
-    FileId names_id_;
-    uint64_t names_epoch_ = 0, asked_epoch_ = 0;
-    uint32_t asked_ = 0;  // names looked up one by one in asked_epoch_
-    std::vector<uint32_t> names_;
+    std::unique_ptr<Known> known_;
   };
 
   // `state_dir`: private folder for the tables; empty: nothing outlives the process.
@@ -78,6 +96,10 @@ class Looker {
 
   // What stat says, looked at in this epoch. `at`, if given, is when that was.
   Look look(Node* n, uint64_t epoch, int64_t* at = nullptr);
+  // The same of a directory in which many files are to be looked at: opens it, if it was not looked at yet, so that the way to it is walked once.
+  Look look_and_open(Node* dir, uint64_t epoch, int64_t* at, Fd* fd);
+  // The same of a file that lies directly in an open directory.
+  Look look_in(const Fd& dir, Node* n, uint64_t epoch, int64_t* at);
   // Takes the look of an earlier epoch too, if there was one; false otherwise.
   bool last_look(Node* n, Look* out);
   // SHA-256 of a regular file's bytes, or of a directory's sorted names. 0 or errno (EINVAL: neither).
@@ -90,7 +112,7 @@ class Looker {
   // Forgets when it was looked at, so that the next look is a real one.
   void forget(Node* n);
   // True if times and numbers of files on this file system mean what they should.
-  bool trusted(const FileId& id, const std::string& path);
+  bool trusted(const FileId& id, const Path& path);
   const Digest& boot() const { return boot_; }
   // Every node that was looked at in `epoch` and is different now.
   std::vector<const Node*> changed_since(uint64_t epoch);
@@ -106,6 +128,11 @@ class Looker {
   std::atomic<Buckets*> generations_[4] = {};
   std::atomic<uint64_t> count_{0};
   std::mutex insert_mutex_;
+  // Nodes and their paths lie in blocks, one behind the other: a hit looks at hundreds, and each page that is touched first costs as much as half a look.
+  void* allocate(size_t size);
+  std::vector<std::unique_ptr<char[]>> blocks_;
+  char* block_ = nullptr;
+  size_t block_left_ = 0;
   std::atomic<uint64_t> next_epoch_{1};
   Digest boot_;
   std::mutex trust_mutex_;

@@ -138,11 +138,19 @@ Evaluation evaluate(Looker& looker, Table& memo, const Digest& base, std::string
   ids.reserve(6 * (nd + nf));
   bool memoizable = true;
   uint64_t dev = ~0ull, mount = 0;
-  auto trust = [&](const FileId& id, const std::string& path) {
+  auto trust = [&](const FileId& id, const Looker::Path& path) {
     if (id.dev == dev && id.mount == mount) return;
     dev = id.dev, mount = id.mount;
     if (!looker.trusted(id, path)) memoizable = false;
   };
+  // Where many files lie directly in one directory, they are looked at from there. Not in so many that a host could run out of descriptors.
+  constexpr uint32_t kManyFiles = 4;
+  constexpr int kMostOpen = 24;
+  std::vector<uint32_t> files_in(nd);
+  std::vector<Fd> open_dirs(nd);
+  int opened = 0;
+  for (const auto& f : set.files)
+    if (f.name.find('/') == std::string_view::npos) files_in[f.dir]++;
   int64_t now = now_ns();
   // What the memo is asked with: first the identities of all directories that are at least 2 s old; then without those that are busy, whose absent
   // names are looked up instead. A directory younger than that is in neither.
@@ -156,7 +164,9 @@ Evaluation evaluate(Looker& looker, Table& memo, const Digest& base, std::string
     dirs[i] = looker.node(p);
     dir_paths[i] = dirs[i]->path;
     int64_t at = 0;
-    Looker::Look l = looker.look(dirs[i], epoch, &at);
+    const bool many = files_in[i] >= kManyFiles && opened < kMostOpen;
+    Looker::Look l = many ? looker.look_and_open(dirs[i], epoch, &at, &open_dirs[i]) : looker.look(dirs[i], epoch, &at);
+    if (open_dirs[i]) opened++;
     if (l.error) {
       if (l.error != ENOENT && l.error != ENOTDIR) {
         ev.why = dirs[i]->path + ": " + strerror(l.error);
@@ -179,7 +189,8 @@ Evaluation evaluate(Looker& looker, Table& memo, const Digest& base, std::string
     const PlaceSet::File& f = set.files[i];
     files[i] = looker.node(dir_paths[f.dir], f.name);
     int64_t at = 0;
-    Looker::Look l = looker.look(files[i], epoch, &at);
+    const Fd& dir = open_dirs[f.dir];
+    Looker::Look l = dir && f.name.find('/') == std::string_view::npos ? looker.look_in(dir, files[i], epoch, &at) : looker.look(files[i], epoch, &at);
     bool fits = !l.error && (f.kind == PlaceKind::kNames ? l.id.is_dir() : f.kind == PlaceKind::kWhich || l.id.is_regular());
     if (!fits) {
       ev.why = files[i]->path + (l.error ? " is gone" : " is of another kind");
@@ -215,7 +226,7 @@ Evaluation evaluate(Looker& looker, Table& memo, const Digest& base, std::string
         with_gch += ".gch/.";  // strict: a directory of that name is one of precompiled headers
         ok = looker.absent(dirs[d], with_gch, epoch);
       }
-      if (!ok) ev.why = dirs[d]->path + "/" + std::string(name) + (itself ? " or its .gch has appeared" : ".gch has appeared");
+      if (!ok) ev.why = dirs[d]->path + "/" + std::string(name) + (!itself ? ".gch has appeared" : gch ? " or its .gch has appeared" : " has appeared");
       return ok;
     };
     for (const auto& r : set.ranges)

@@ -282,7 +282,7 @@ class Scanner {
     }
   }
   void token(std::string_view w, Token k) {
-    if (w.size() <= 13 && is_piece(w)) pieces_.push_back(k);
+    if (w.size() <= 13 && (is_piece(w) || is_pragma_piece(w))) pieces_.push_back(k);
     if (w.size() < 3) return;
     bool ends = w[w.size() - 1] == '_' && w[w.size() - 2] == '_';
     switch (w[0]) {
@@ -339,13 +339,56 @@ class Scanner {
       if (w.size() < name.size() && name.find(w) != npos) return true;
     return false;
   }
+  // Of the names of pragmas that read files or steer what is read. Single letters are left out: they are everywhere.
+  static bool is_pragma_piece(std::string_view w) {
+    if (w.size() < 2 || w.size() > 9) return false;
+    return std::string_view("dependency").find(w) != npos || (w.size() < 4 && std::string_view("once").find(w) != npos);
+  }
   void collect_pieces() {
     for (auto [at, n] : pieces_) {
       std::string w(t_.substr(at, n));
-      if (text_.inert(at)) continue;
+      if (text_.inert(at) || !is_operand(at, n)) continue;
       auto it = std::lower_bound(r_->pieces.begin(), r_->pieces.end(), w);
       if (it == r_->pieces.end() || *it != w) r_->pieces.insert(it, std::move(w));
     }
+  }
+  // The last character before `at` that is no white space, comments not skipped; npos if there is none. The same behind.
+  size_t before(size_t at) const {
+    while (at > 0 && (is_space(t_[at - 1]) || is_newline(t_[at - 1]))) at--;
+    return at > 0 ? at - 1 : npos;
+  }
+  size_t behind(size_t at) const {
+    while (at < t_.size() && (is_space(t_[at]) || is_newline(t_[at]))) at++;
+    return at < t_.size() ? at : npos;
+  }
+  // What ## can reach: a word in a macro's body, or the first or last word of an argument of what may be a macro. A single letter, as every template has some, only
+  // as a whole argument with another piece as a whole argument beside it.
+  bool is_operand(size_t at, size_t n) const {
+    size_t line = t_.find_last_of("\n\r", at);
+    line = line == npos ? 0 : line + 1;
+    while (line < at && is_space(t_[line])) line++;
+    if (line < at && (t_[line] == '#' || t_.substr(line, 2) == "%:" || t_.substr(line, 3) == "?\?=") && t_.substr(line, at - line).find("define") != npos) return true;
+    size_t a = before(at), b = behind(at + n);
+    if (a == npos || b == npos) return false;
+    auto doubt = [](char c) { return c == '/' || c == '?' || c == '%' || c == '#'; };  // a comment, a trigraph, an operator
+    const bool opens = t_[a] == '(' || t_[a] == ',' || doubt(t_[a]), closes = t_[b] == ')' || t_[b] == ',' || doubt(t_[b]);
+    if (n == 1 && t_[at] != '_') {
+      if (!opens || !closes) return false;
+      auto piece = [&](size_t from, size_t to) { return to > from && is_piece(t_.substr(from, to - from)); };
+      size_t w = a, e = b;
+      if (t_[a] == ',' && (w = before(a)) != npos) {
+        size_t first = ++w;
+        while (first > 0 && is_ident(t_[first - 1])) first--;
+        size_t c = before(first);
+        if (piece(first, w) && c != npos && (t_[c] == '(' || t_[c] == ',' || doubt(t_[c]))) return true;
+      }
+      if (t_[b] == ',' && (e = behind(b + 1)) != npos) {
+        size_t last = text_.word_end(e), c = behind(last);
+        if (piece(e, last) && c != npos && (t_[c] == ')' || t_[c] == ',' || doubt(t_[c]))) return true;
+      }
+      return doubt(t_[a]) || doubt(t_[b]);
+    }
+    return opens || closes;
   }
   void spells() {
     for (size_t at = 0; (at = find_in(t_, ".inc", at)) != npos; at++) {
@@ -398,9 +441,16 @@ class Scanner {
       std::string name;
       if (read_operand(t_, &i, &quoted, &name)) {
         add(word == "include_next" ? ScanOperand::kIncludeNext : ScanOperand::kInclude, quoted, std::move(name));
-        if (word == "import" && real(at)) r_->flags |= kScanOnce;
+        if (word == "import" && real(at)) r_->flags |= kScanImport;
         return;
       }
+    }
+    size_t e = text_.word_end(i);
+    if (e > i && (e = text_.skip(e), e >= t_.size() || is_newline(t_[e]) || t_.substr(e, 2) == "//")) {
+      if (!real(at)) return;
+      add(word == "include_next" ? ScanOperand::kMacroNext : ScanOperand::kMacro, false, std::string(t_.substr(i, text_.word_end(i) - i)));
+      if (word == "import") r_->flags |= kScanOnce;
+      return;
     }
     // No literal, or one whose end a macro brings.
     if (i < t_.size() && !is_newline(t_[i]) && real(at)) r_->flags |= kScanComputedInclude;
@@ -509,6 +559,8 @@ class Scanner {
     for (auto [at, n] : pragmas_) {
       size_t i = text_.skip(at + n, true), end;
       if (i < t_.size() && t_[i] == '(') i = text_.skip(i + 1, true);
+      const bool literal = i < t_.size() && (t_[i] == '"' || (text_.word_end(i) < t_.size() && t_[text_.word_end(i)] == '"'));
+      if (!literal && !text_.inert(at)) r_->flags |= kScanPragmaDoubt;
       pragma_text(text_.line(i, &end), at);
     }
     // Between GCC and dependency there may be anything white, in a string that reaches _Pragma by way of a macro too.
@@ -776,6 +828,53 @@ bool alias_escapes(std::string_view raw, std::string_view alias) {
   return escapes;
 }
 
+namespace {
+// Calls f(body) with what stands behind each definition of `name`.
+template <class F>
+void each_definition(std::string_view raw, std::string_view name, F f) {
+  std::string joined;
+  if (join_lines(raw, &joined)) raw = joined;
+  if (find_in(raw, name) == npos) return;
+  Text text(raw);
+  each_directive(text, [&](size_t, std::string_view word, size_t i) {
+    if (word != "define") return;
+    size_t at = text.skip(i), end = text.word_end(at);
+    if (raw.substr(at, end - at) != name || text.inert(at)) return;
+    f(text.line(end, &end));
+  });
+}
+}  // namespace
+
+bool read_include_macro(std::string_view raw, std::string_view name, std::vector<ScanOperand>* operands, std::vector<std::string>* macros) {
+  bool plain = true;
+  each_definition(raw, name, [&](std::string body) {
+    if (body.empty() || !is_space(body[0])) {  // nothing, or parameters
+      plain = false;
+      return;
+    }
+    size_t from = over_space(body, 0), to = body.size();
+    while (to > from && is_space(body[to - 1])) to--;
+    std::string_view b = std::string_view(body).substr(from, to - from);
+    const bool quoted = b.size() > 2 && b[0] == '"' && b.back() == '"', angled = b.size() > 2 && b[0] == '<' && b.back() == '>';
+    if (quoted || angled) {
+      std::string_view inner = b.substr(1, b.size() - 2);
+      if (inner.find_first_of(quoted ? "\"\\" : "<>\"\\ \t") != npos || inner.find("/*") != npos || inner.find("//") != npos) plain = false;
+      else operands->push_back({ScanOperand::kInclude, quoted, std::string(inner)});
+    } else if (!b.empty() && std::all_of(b.begin(), b.end(), is_ident)) {
+      macros->emplace_back(b);
+    } else {
+      plain = false;
+    }
+  });
+  return plain;
+}
+
+bool defines_macro(std::string_view raw, std::string_view name) {
+  bool found = false;
+  each_definition(raw, name, [&](std::string) { found = true; });
+  return found;
+}
+
 bool can_be_pasted(const std::vector<std::string>& pieces, std::string_view name) {
   std::array<bool, 16> reached{};
   reached[0] = true;
@@ -787,7 +886,7 @@ bool can_be_pasted(const std::vector<std::string>& pieces, std::string_view name
 
 std::string encode_scan(const ScanResult& r) {
   std::string out;
-  put_varint(&out, 2);
+  put_varint(&out, 3);
   put_varint(&out, r.flags);
   put_varint(&out, r.operands.size());
   for (auto& o : r.operands) {
@@ -804,13 +903,13 @@ std::string encode_scan(const ScanResult& r) {
 bool decode_scan(std::string_view bytes, ScanResult* r) {
   Reader in(bytes);
   *r = {};
-  if (in.varint() != 2) return false;
+  if (in.varint() != 3) return false;
   r->flags = static_cast<uint32_t>(in.varint());
   uint64_t n = in.varint();
   if (n > in.left()) return false;
   for (uint64_t i = 0; i < n; i++) {
     uint64_t w = in.varint();
-    if ((w >> 1) > ScanOperand::kHasNext) return false;
+    if ((w >> 1) > ScanOperand::kMacroNext) return false;
     r->operands.push_back({static_cast<ScanOperand::Kind>(w >> 1), (w & 1) != 0, std::string(in.string())});
   }
   n = in.varint();

@@ -16,6 +16,8 @@ struct ScanOperand {
     kIncludeNext = 1,
     kHas = 2,          // __has_include, or IDENT(<x>) / IDENT("x") in #if/#elif (an alias of it may be behind IDENT)
     kHasNext = 3,      // __has_include_next
+    kMacro = 4,        // #include NAME, #import NAME: `name` is that of the macro
+    kMacroNext = 5,    // #include_next NAME
   };
   Kind kind;
   bool quoted;       // "x" or <x>
@@ -25,7 +27,7 @@ struct ScanOperand {
 
 // ScanResult.flags
 enum ScanFlags : uint32_t {
-  kScanComputedInclude = 1u << 0,  // an #include whose operand is no literal
+  kScanComputedInclude = 1u << 0,  // an #include whose operand is neither a literal nor the name of a macro alone
   kScanComputedHas = 1u << 1,      // __has_include(MACRO)
   kScanDate = 1u << 2,             // __DATE__ or __TIME__, or pieces that could be pasted to them
   kScanTimestamp = 1u << 3,        // __TIMESTAMP__, or pieces
@@ -33,18 +35,20 @@ enum ScanFlags : uint32_t {
   kScanDependency = 1u << 5,       // #pragma GCC dependency (also in _Pragma)
   kScanAsmFile = 1u << 6,          // an asm template (or assembler text) that spells .incbin or .include
   kScanAsmDoubt = 1u << 7,         // an asm template with words that are no string literals before its first ':' or ')'
-  kScanOnce = 1u << 8,             // #pragma once, or #import
+  kScanOnce = 1u << 8,             // #pragma once
   kScanModule = 1u << 9,           // import/module/export module declarations, #pragma clang module
   kScanSystemHeader = 1u << 10,    // #pragma GCC system_header
   kScanPch = 1u << 11,             // #pragma GCC pch_preprocess, hdrstop
   kScanSpells = 1u << 12,          // a string literal with ".inc" in it, wherever it may end up
+  kScanImport = 1u << 13,          // #import
+  kScanPragmaDoubt = 1u << 14,     // _Pragma whose operand is no literal
 };
 
 struct ScanResult {
   uint32_t flags = 0;
   std::vector<ScanOperand> operands;      // without duplicates, in order of first appearance
   std::vector<std::string> has_aliases;   // macros whose body names __has_include (or _next): #define HI __has_include
-  std::vector<std::string> pieces;        // identifiers that __DATE__, __TIME__ or __TIMESTAMP__ could be pasted from, sorted
+  std::vector<std::string> pieces;        // identifiers that __DATE__, __TIME__, __TIMESTAMP__ or the name of a pragma could be pasted from, sorted
   bool operator==(const ScanResult&) const = default;
 };
 
@@ -54,6 +58,12 @@ ScanResult scan(std::string_view text, bool asm_source = false);
 // Whether `alias` (from has_aliases of any file) is used in `text` in a way that the operands do not cover: with an operand that is no
 // literal, or in the body of another macro.
 bool alias_escapes(std::string_view text, std::string_view alias);
+
+// What the text defines the macro `name` to, for an #include of it: header names go to `operands` (kInclude), names of other macros to `macros`. False: to
+// something else, or with parameters.
+bool read_include_macro(std::string_view text, std::string_view name, std::vector<ScanOperand>* operands, std::vector<std::string>* macros);
+// Whether the text defines the macro `name` at all.
+bool defines_macro(std::string_view text, std::string_view name);
 
 // Whether `pieces` (sorted) can be put together to `name`, from at least two of them.
 bool can_be_pasted(const std::vector<std::string>& pieces, std::string_view name);

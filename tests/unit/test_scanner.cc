@@ -40,9 +40,9 @@ namespace {
     bad++;                                                          \
   } while (0)
 
-// `i"a.h"`, `i<a.h>`, `n` include_next, `h` has, `H` has_next.
+// `i"a.h"`, `i<a.h>`, `n` include_next, `h` has, `H` has_next, `m` and `M` of macros.
 std::string show(const ScanOperand& o) {
-  return std::string(1, "inhH"[o.kind]) + (o.quoted ? '"' : '<') + o.name + (o.quoted ? '"' : '>');
+  return std::string(1, "inhHmM"[o.kind]) + (o.quoted ? '"' : '<') + o.name + (o.quoted ? '"' : '>');
 }
 std::string show(const ScanResult& r) {
   std::string s;
@@ -201,14 +201,14 @@ struct FlagRow {
   uint32_t want;
 };
 std::string flag_names(uint32_t f) {
-  static const char* names[] = {"ComputedInclude", "ComputedHas", "Date", "Timestamp", "Embed", "Dependency", "AsmFile", "AsmDoubt", "Once", "Module", "SystemHeader", "Pch"};
+  static const char* names[] = {"ComputedInclude", "ComputedHas", "Date", "Timestamp", "Embed", "Dependency", "AsmFile", "AsmDoubt", "Once", "Module", "SystemHeader", "Pch", "Spells", "Import", "PragmaDoubt"};
   std::string s;
-  for (int i = 0; i < 12; i++)
+  for (int i = 0; i < 15; i++)
     if (f >> i & 1) s += (s.empty() ? "" : "|") + std::string(names[i]);
   return s.empty() ? "none" : s;
 }
-// kScanSpells accompanies many rows and has its own test.
-void check_flags(const std::vector<FlagRow>& rows, uint32_t mask = ~kScanSpells, bool assembler = false) {
+// kScanSpells and kScanPragmaDoubt accompany many rows and have their own tests.
+void check_flags(const std::vector<FlagRow>& rows, uint32_t mask = ~(kScanSpells | kScanPragmaDoubt), bool assembler = false) {
   int bad = 0;
   for (size_t i = 0; i < rows.size(); i++) {
     uint32_t got = scan(rows[i].text, assembler).flags & mask;
@@ -232,32 +232,68 @@ void test_pieces(void**) {
   assert_true(pasted("#define A __DA\nCAT(A, TE__)", "__DATE__"));
   assert_false(pasted("template <class T, class E> void f(T, E, A, D);", "__DATE__"));
   assert_false(pasted("f(_, _); // D A T E\n", "__DATE__"));
+  assert_true(pasted("P(__, D, A, T, E, __)", "__DATE__"));
+  assert_true(pasted("P(__D /* the first */, ATE__)", "__DATE__"));
+  assert_true(pasted("CAT(int a; char b[] = __DA,TE__;)", "__DATE__"));
+  assert_true(pasted("#define A __TIM\n#define B\\\n E__\nCAT2(A, B)", "__TIME__"));
+  // As real headers have them: parameters of templates, glue of macros that no letters are beside.
+  assert_false(pasted("#define R(n) __##n\ntemplate <typename D, typename A, class T, class E> E f(T t, D* d) { return g(T(), A::x, (E)d); }\n", "__DATE__"));
   assert_false(pasted("__DATE__", "__DATE__"));  // the whole is a flag of its own
+}
+
+void test_macro_operands(void**) {
+  for (const char* text : {"#include MACRO\n", "  # import MACRO // x", "%:include /* x */ MACRO /* y */", "#incl\\\nude MACRO", "/* x\n*/#include MAC\\\nRO"}) {
+    ScanResult r = scan(text);
+    assert_int_equal(r.flags & ~kScanOnce, 0);
+    assert_true(finds(r, ScanOperand::kMacro, false, "MACRO"));
+  }
+  assert_true(finds(scan("#include_next M\n"), ScanOperand::kMacroNext, false, "M"));
+  assert_true(scan("// #include M\n/* #include M\n */ x #include M").operands.empty());
+
+  std::vector<ScanOperand> ops;
+  std::vector<std::string> macros;
+  auto read = [&](const char* text) {
+    ops.clear(), macros.clear();
+    return read_include_macro(text, "M", &ops, &macros);
+  };
+  assert_true(read("int M;\n#define N <x.h>\n#ifdef M\n#undef M\n"));
+  assert_true(ops.empty() && macros.empty());
+  assert_true(read("#if 0\n#define M <a/x.h>\n#else\n # define /**/ M\t\"y.h\" // z\n#define M N\n#endif"));
+  assert_int_equal(ops.size(), 2);
+  assert_true(ops[0] == (ScanOperand{ScanOperand::kInclude, false, "a/x.h"}) && ops[1] == (ScanOperand{ScanOperand::kInclude, true, "y.h"}));
+  assert_true(macros == std::vector<std::string>{"N"});
+  assert_true(read("#def\\\nine \\\nM <a.h>") && ops.size() == 1);
+  for (const char* text : {"#define M\n", "#define M(x) <x.h>", "#define M <x.h> y", "#define M < x.h>", "#define M L\"x.h\"", "#define M \"a\" \"b\"", "#define M x.h", "#define M F(x)",
+                           "#define M \"a\\\\b.h\"", "#define M <x.h", "#define M <a/*b*/>"})
+    assert_false(read(text));
+  assert_true(defines_macro("#define MM 1\n#define M", "M"));
+  assert_false(defines_macro("#define MM 1\n// #define M\n#undef M", "M"));
 }
 
 void test_computed(void**) {
   const uint32_t i = kScanComputedInclude, h = kScanComputedHas;
   check_flags({
-      {"#include MACRO\n", i},
-      {"#include MACRO(x)", i},
-      {"  #  include_next MACRO\n", i},
-      {"#import MACRO\n", i},
-      {"%:include MACRO\n", i},
-      {"?\?=include MACRO\n", i},
-      {"\xef\xbb\xbf#include MACRO\n", i},
-      {"\xef\xbb\xbf #include MACRO\n", i},
-      {"/* x\n*/#include MACRO\n", i},
-      {"#incl\\\nude MACRO\n", i},
+      {"#include MACRO(x)\n", i},
+      {"#include MACRO (x)", i},
+      {"  #  include_next MACRO + 1\n", i},
+      {"#import MACRO \"x\"\n", i},
+      {"%:include MACRO(x)\n", i},
+      {"?\?=include MACRO(x)\n", i},
+      {"\xef\xbb\xbf#include MACRO(x)\n", i},
+      {"\xef\xbb\xbf #include MACRO(x)\n", i},
+      {"/* x\n*/#include MACRO(x)\n", i},
+      {"#incl\\\nude MACRO MACRO\n", i},
       {"#include <a.h GT\n", i},  // gcc and clang glue the name from what macros bring
       {"#include <a.h>\n", 0},
-      {"// #include MACRO\n", 0},
-      {"/* #include MACRO */\n", 0},
-      {"/*\n#include MACRO\n*/\n", 0},
-      {"x #include MACRO\n", 0},
+      {"// #include MACRO(x)\n", 0},
+      {"/* #include MACRO(x) */\n", 0},
+      {"/*\n#include MACRO(x)\n*/\n", 0},
+      {"x #include MACRO(x)\n", 0},
       {"#include\n", 0},
-      {"int a; // one ?\?/\n#include MACRO\n", i},  // where trigraphs are off
-      {"int a; ?\?/\n#include MACRO\n", i},
-      {"/* ?\?/\n*/\n#include MACRO\n", i},
+      {"int a; // one ?\?/\n#include MACRO(x)\n", i},  // where trigraphs are off
+      {"int a; ?\?/\n#include MACRO(x)\n", i},
+      {"/* ?\?/\n*/\n#include MACRO(x)\n", i},
+      {"#include MACRO\n", 0},  // an operand: the closure looks for its definitions
       {"#if __has_include(MACRO)\n", h},
       {"#elif !__has_include_next(MACRO)\n", h},
       {"#if __has_include(<a.h)\n", h},
@@ -346,7 +382,7 @@ void test_pragmas(void**) {
       {"?\?=pragma once\n", kScanOnce},
       {"#pra\\\ngma on\\\nce\n", kScanOnce},
       {"\xef\xbb\xbf#pragma once\n", kScanOnce},
-      {"#import <a.h>\n", kScanOnce},
+      {"#import <a.h>\n", kScanImport},
       {"// #pragma once\n", 0},
       {"/*\n#pragma once\n*/", 0},
       {"#pragma oncetwo\n", 0},
@@ -384,6 +420,16 @@ void test_pragmas(void**) {
       {"/*\n#embed <a.bin>\n*/", 0},
       {"#embedded <a.bin>\nint embed;\n", 0},
   });
+  check_flags({
+      {"#define P(x) _Pragma(#x)\n", kScanPragmaDoubt},
+      {"#define P _Pragma\n", kScanPragmaDoubt},
+      {"_Pragma(X)\n", kScanPragmaDoubt},
+      {"_Pragma(\"x\")\n", 0},
+      {"_Pragma ( L\"x\" )\n", 0},
+      {"// _Pragma(x)\n", 0},
+  }, kScanPragmaDoubt);
+  const ScanResult r = scan("#define A depend\n#define B(x) x##ency\n");
+  assert_true(can_be_pasted(r.pieces, "dependency"));
 }
 
 void test_inline_assembler(void**) {
@@ -999,7 +1045,7 @@ int main() {
       cmocka_unit_test(test_splices_everywhere),
       cmocka_unit_test(test_space_everywhere),
       cmocka_unit_test(test_has_include),
-      cmocka_unit_test(test_spells), cmocka_unit_test(test_pieces), cmocka_unit_test(test_computed),
+      cmocka_unit_test(test_spells), cmocka_unit_test(test_pieces), cmocka_unit_test(test_macro_operands), cmocka_unit_test(test_computed),
       cmocka_unit_test(test_dates),
       cmocka_unit_test(test_pragmas),
       cmocka_unit_test(test_inline_assembler),
