@@ -93,7 +93,7 @@ $(B)/tests/unit/test_sigv4: $(B)/src/remote/sigv4.o
 $(ABI_TESTS): $(B)/%: $(B)/%.o $(B)/libcchain.so.0
 	$(CC) $(OPT) $(SAN) -o $@ $< $(B)/libcchain.so.0 -Wl,-rpath,$(abspath $(B)) -lcmocka -lpthread -ldl
 
-include $(wildcard tests/*.mk tests/*/*.mk)
+include $(wildcard tests/*.mk tests/*/*.mk) ninja-patch/ninja.mk
 
 clean: ## remove what was built
 	rm -rf $(B)

@@ -343,6 +343,12 @@ int cc_session_changed(cc_cache* cache, const char* path) {
 int cc_session_end(cc_cache* cache) {
   return guard("cc_session_end", [&] { return use(cache)->session_end(); });
 }
+int cc_session_outdated(cc_cache* cache, const char* const** outputs) {
+  return guard("cc_session_outdated", [&] {
+    need(outputs, "outputs");
+    return use(cache)->session_outdated(outputs);
+  });
+}
 
 int cc_lookup_async(cc_cache* cache, cc_invocation* inv, const char* tenant, cc_result* result, uint64_t tag) {
   return guard("cc_lookup_async", [&] {
@@ -471,6 +477,7 @@ const cc_backend* cc_backend_get(uint32_t version) {
       cc_store_async,          cc_async_fd,
       cc_reap,                 cc_stats_get,
       cc_layer_stats_get,      cc_last_error,
+      cc_session_outdated,
   };
   return version == 1 ? &table : nullptr;
 }

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <unordered_map>
 
 #include "base/json.h"
 #include "core/deliver.h"
@@ -493,7 +494,7 @@ bool Cache::find_direct(Invocation* inv, uint64_t e, ResultOwner* owner) {
   bool in_session = session_depth_.load(std::memory_order_relaxed) > 0;
   bool hit = chain_.each_set(inv->tenant, inv->invocation_key, [&](const InputsRecord::Set& s) {
     any = true;
-    std::vector<Looker::Node*> used;
+    std::vector<Seen> used;
     Evaluation ev = evaluate(looker_, memo_, inv->invocation_key, s.places, inv->cwd, e, in_session ? &used : nullptr);
     if (!ev.matched) {
       if (why.empty()) why = ev.why;
@@ -502,7 +503,7 @@ bool Cache::find_direct(Invocation* inv, uint64_t e, ResultOwner* owner) {
     if (!find_entry(inv, ev.key, s.streams, owner, nullptr)) return false;
     if (in_session) {
       std::lock_guard<std::mutex> lock(session_mutex_);
-      session_hits_.push_back(std::move(used));
+      session_hits_.push_back({inv->declared.empty() ? "" : path_join(inv->cwd, inv->declared[0].path), std::move(used)});
     }
     return true;
   });
@@ -582,7 +583,7 @@ int Cache::find(Invocation* inv, const std::string& tenant, uint64_t e, ResultOw
   return 0;
 }
 
-bool Cache::deliver(Invocation* inv, ResultOwner* owner, std::string* why) {
+bool Cache::deliver(Invocation* inv, ResultOwner* owner, bool depfile, std::string* why) {
   const Entry& e = owner->found.e;
   // Whole or nothing: each output that the command has, and none that it has not.
   std::vector<const EntryOutput*> outputs(inv->declared.size());
@@ -618,6 +619,7 @@ bool Cache::deliver(Invocation* inv, ResultOwner* owner, std::string* why) {
     if (!outputs[k]) continue;
     std::string path = path_join(inv->cwd, inv->declared[k].path);
     bool through = inv->declared[k].role == "depfile" && !inv->from_key;
+    if (through && !depfile) continue;
     bool fresh = false;
     err = through ? deliver_through(path, outputs[k]->data, &fresh) : deliver_replacing(path, outputs[k]->data, outputs[k]->mode);
     if (fresh) made = path;
@@ -651,7 +653,7 @@ int Cache::lookup(Invocation* inv, const char* tenant_c, cc_result* result) {
     if (!result && streams) {
       hit = 0;
       owner->reason = "it has diagnostics that the host does not take";
-    } else if (!(result && (result->flags & CC_RESULT_NO_DELIVERY)) && !deliver(inv, owner.get(), &why)) {
+    } else if (!(result && (result->flags & CC_RESULT_NO_DELIVERY)) && !deliver(inv, owner.get(), !(result && (result->flags & CC_RESULT_KEEP_DEPFILE)), &why)) {
       hit = 0;
       owner->reason = why;
       std::lock_guard<std::mutex> lock(reasons_mutex_);
@@ -713,17 +715,20 @@ int Cache::lookup(Invocation* inv, const char* tenant_c, cc_result* result) {
     result->stderr_data = reinterpret_cast<const uint8_t*>(err.data());
     result->stderr_size = err.size();
     result->duration_ms = en.duration_ms;
-    if (result->flags & CC_RESULT_KEEP) {
-      for (auto& o : en.outputs) {
-        owner->strings.emplace_back(o.role);
+    if (result->flags & (CC_RESULT_KEEP | CC_RESULT_KEEP_DEPFILE)) {
+      std::vector<const EntryOutput*> kept;
+      for (auto& o : en.outputs)
+        if (result->flags & CC_RESULT_KEEP || o.role == "depfile") kept.push_back(&o);
+      for (auto* o : kept) {
+        owner->strings.emplace_back(o->role);
         std::string path;
         for (auto& d : inv->declared)
-          if (d.role == o.role) path = d.path;
+          if (d.role == o->role) path = d.path;
         owner->strings.push_back(std::move(path));
       }
-      for (size_t i = 0; i < en.outputs.size(); i++)
-        owner->outputs.push_back({owner->strings[2 * i].c_str(), owner->strings[2 * i + 1].c_str(), reinterpret_cast<const uint8_t*>(en.outputs[i].data.data()),
-                                  en.outputs[i].data.size(), 0, en.outputs[i].mode});
+      for (size_t i = 0; i < kept.size(); i++)
+        owner->outputs.push_back({owner->strings[2 * i].c_str(), owner->strings[2 * i + 1].c_str(), reinterpret_cast<const uint8_t*>(kept[i]->data.data()),
+                                  kept[i]->data.size(), 0, kept[i]->mode});
       result->outputs = owner->outputs.data();
       result->output_count = owner->outputs.size();
     }
@@ -943,6 +948,7 @@ void Cache::session_begin() {
     session_epoch_.store(looker_.new_epoch(), std::memory_order_release);
     std::lock_guard<std::mutex> lock(session_mutex_);
     session_hits_.clear();
+    outdated_.clear();
   }
 }
 void Cache::session_changed(const char* path) {
@@ -958,28 +964,31 @@ void Cache::session_changed(const char* path) {
 int Cache::session_end() {
   if (session_depth_.load() <= 0) throw CallError{CC_E_STATE, "cc_session_end without cc_session_begin"};
   if (session_depth_.fetch_sub(1) != 1) return 0;
-  // By now a node may have been looked at in an older epoch of this session: each one's last look counts.
+  // What each hit saw against what is there now. A directory may change in ways that matter to nobody here; files are what a hit depends on.
   std::lock_guard<std::mutex> lock(session_mutex_);
-  std::map<Looker::Node*, bool> changed;
-  int count = 0;
-  for (auto& hit : session_hits_) {
-    bool bad = false;
-    for (Looker::Node* n : hit) {
-      auto [it, fresh] = changed.try_emplace(n, false);
+  std::unordered_map<Looker::Node*, uint64_t> now;
+  outdated_.clear();
+  for (auto& hit : session_hits_)
+    for (auto& s : hit.seen) {
+      auto [it, fresh] = now.try_emplace(s.node, 0);
       if (fresh) {
-        Looker::Look last;
-        FileId now;
-        bool known = looker_.last_look(n, &last);
-        int err = stat_file(n->path.c_str(), &now);
-        // A directory may change in ways that matter to nobody here; files are what a hit depends on.
-        if (!last.id.is_dir()) it->second = known && (err != last.error || (!err && !(now == last.id)));
+        FileId id;
+        int err = stat_file(s.node->path.c_str(), &id);
+        it->second = seen_id(err, id);
       }
-      bad = bad || it->second;
+      if (it->second == s.id) continue;
+      outdated_.push_back(std::move(hit.output));
+      break;
     }
-    if (bad) count++;
-  }
   session_hits_.clear();
-  return count;
+  return static_cast<int>(outdated_.size());
+}
+int Cache::session_outdated(const char* const** outputs) {
+  std::lock_guard<std::mutex> lock(session_mutex_);
+  outdated_c_.clear();
+  for (auto& s : outdated_) outdated_c_.push_back(s.c_str());
+  *outputs = outdated_c_.data();
+  return static_cast<int>(outdated_c_.size());
 }
 
 // ---- asynchronous calls

@@ -61,6 +61,7 @@ class Cache {
   void session_begin();
   void session_changed(const char* path);
   int session_end();
+  int session_outdated(const char* const** outputs);
 
   void cancel() {
     cancel_.set();
@@ -105,7 +106,7 @@ class Cache {
   bool find_direct(Invocation* inv, uint64_t epoch, ResultOwner* owner);
   // An entry with diagnostics lies under `streams_key` if one is given.
   bool find_entry(Invocation* inv, const Digest& key, bool streams_first, ResultOwner* owner, const Digest* streams_key);
-  bool deliver(Invocation* inv, ResultOwner* owner, std::string* why);
+  bool deliver(Invocation* inv, ResultOwner* owner, bool depfile, std::string* why);
   bool keys(Invocation* inv, const std::string& tenant, uint64_t epoch, std::string* why);
   bool collect_outputs(Invocation* inv, const cc_result& result, Entry* e, std::vector<std::string>* hold);
   bool uses_direct() const { return config_.mode != Mode::kPreprocess; }
@@ -143,7 +144,13 @@ class Cache {
   std::atomic<int> session_depth_{0};
   std::atomic<uint64_t> session_epoch_{0};
   std::mutex session_mutex_;
-  std::vector<std::vector<Looker::Node*>> session_hits_;
+  struct SessionHit {
+    std::string output;  // its first one
+    std::vector<Seen> seen;
+  };
+  std::vector<SessionHit> session_hits_;
+  std::vector<std::string> outdated_;
+  std::vector<const char*> outdated_c_;
 
   struct Counters {
     std::atomic<uint64_t> lookups{0}, hits{0}, misses{0}, uncacheable{0}, stores{0}, errors{0}, saved_ms{0};
