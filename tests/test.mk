@@ -1,6 +1,8 @@
 # Tests. `make test` sets up what it needs; the logs of each program are in build/test-logs.
 FUZZ := $(patsubst tests/fuzz/fuzz_%.cc,$(B)/tests/fuzz/replay_%,$(sort $(wildcard tests/fuzz/fuzz_*.cc)))
-TEST_SCRIPTS := tests/cli/run.sh::$(B)/cchain tests/remote/test_http.py
+# Those that are quick and need no server but what is in the test; the rest is `make test-servers`.
+REMOTE_TESTS := tests/remote/test_http.py tests/remote/test_host.py tests/remote/test_redis.py tests/remote/test_s3.py::keys_from tests/remote/test_command.py::machines
+TEST_SCRIPTS := tests/cli/run.sh::$(B)/cchain $(REMOTE_TESTS)
 
 # A fuzz target with a main of its own that feeds it the kept corpus: needs no libFuzzer.
 $(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(LIB_OBJS)

@@ -14,7 +14,7 @@ namespace remote {
 
 namespace {
 
-constexpr size_t kMaxIdle = 16;           // drivers
+constexpr size_t kMaxIdle = 64;           // drivers: as many as threads may ask at once
 constexpr size_t kMaxErrorBody = 4096;    // of an answer that is not 200: what is kept of it
 constexpr size_t kMaxDrained = 64 << 10;  // and what is read of it, to keep the connection
 constexpr size_t kMaxFetched = 1 << 20;

@@ -34,7 +34,7 @@ namespace {
 constexpr size_t kMaxPipelined = 64;             // commands under way on one connection
 constexpr size_t kMaxUnsent = 1 << 20;           // bytes that wait to be sent before another command is begun
 constexpr size_t kMaxLine = 64 << 10;            // of a reply
-constexpr size_t kMaxIdle = 16;
+constexpr size_t kMaxIdle = 64;
 
 struct Options {
   std::string host, port, socket, user, password, database, prefix, expire, ca_file;

@@ -2,7 +2,8 @@
 """Remote layers over the corpus: hits from a server on loopback against the disk; a warm build from a server alone, 20 ms away, against what
 curl takes for the same bytes; dead, dropping, silent and failing servers against none; write-behind.
 
-  remote.py [near] [far] [bad] [behind]      all of them without arguments; `far` needs root and /dev/net/tun
+  remote.py [near] [far] [builds] [bad] [behind]      all of them without arguments; `far` and `builds` need root and /dev/net/tun
+  ONE_WAY_MS=10 REPS=7 ROUNDS=15 COLD=2 NINJA_CCHAIN=the patched Ninja
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -32,6 +33,7 @@ tsv = work + '/corpus.tsv'
 with open(tsv, 'w') as f:
     f.writelines('\t'.join(c['argv']) + '\n' for c in commands)
 result = {}
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that nothing is left running
 
 
 def environment(layers, name, **more):
@@ -92,7 +94,7 @@ def near():
         r.stop()
 
 
-def far():
+def far(builds=False):
     names = ('ccnear%d' % os.getpid(), 'ccfar%d' % os.getpid())
     one_way = float(os.environ.get('ONE_WAY_MS', '10'))
     relay = subprocess.Popen([sys.executable, HERE + '/delay.py', *names, str(one_way)], stdout=subprocess.PIPE)
@@ -132,9 +134,11 @@ server {{ listen 10.231.9.2:8443 ssl http2; ssl_certificate {d}/srv.pem; ssl_cer
         with open(folder + '/curl', 'w') as f:
             for x in listed:
                 f.write('url = "http://10.231.9.2:8080/%s"\noutput = "/dev/null"\n' % x)
-        cases = {'http, prefetch': (http, ['--prefetch']), 'https (HTTP/2), prefetch': ('https://localhost/', None), 'redis, prefetch': (redis, ['--prefetch']),
-                 'http, one by one': (http, []), 'redis, one by one': (redis, [])}
-        del cases['https (HTTP/2), prefetch']
+        cases = {'http, prefetch': (http, ['--prefetch']), 'redis, prefetch': (redis, ['--prefetch']), 'http, one by one': (http, []), 'redis, one by one': (redis, [])}
+        for n in os.environ.get('CONNECTIONS', '').split():
+            cases['http, prefetch, %s connections' % n] = ('%s?connections=%s' % (http, n), ['--prefetch'])
+        if builds:
+            cases = {}
         times = {name: [] for name in [*cases, 'curl --parallel (50), the same bytes']}
         for i in range(REPS):
             for name, (url, args) in cases.items():
@@ -150,8 +154,10 @@ server {{ listen 10.231.9.2:8443 ssl http2; ssl_certificate {d}/srv.pem; ssl_cer
         for name in times:
             row(name, times[name])
         c = times['curl --parallel (50), the same bytes']
-        for name in ('http, prefetch', 'redis, prefetch'):
+        for name in cases and ('http, prefetch', 'redis, prefetch'):
             print('   %s against curl: %.2f (min), %.2f (median); bar 2' % (name, min(times[name]) / min(c), median(times[name]) / median(c)))
+        if not builds:
+            return
         # The whole build: Ninja and ccache with its own remote storage over the same link, Ninja with the command, the patched Ninja if there is one.
         corpus('ccache', '--launcher', 'ccache')
         corpus('plain')
@@ -244,6 +250,6 @@ def behind():
 
 
 if __name__ == '__main__':
-    for part in sys.argv[1:] or ['near', 'far', 'bad', 'behind']:
-        {'near': near, 'far': far, 'bad': bad, 'behind': behind}[part]()
+    for part in sys.argv[1:] or ['near', 'far', 'builds', 'bad', 'behind']:
+        {'near': near, 'far': far, 'builds': lambda: far(True), 'bad': bad, 'behind': behind}[part]()
     save('remote', {'rows': result})
