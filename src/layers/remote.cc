@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "layers/remote.h"
 
+#include "base/dynamic.h"
+
 #include <time.h>
 
 #include <algorithm>
@@ -90,7 +92,11 @@ cc_plugin_layer* RemoteLayer::opened() {
   return h;
 }
 
-bool RemoteLayer::allows(Breaker::Way way) { return !broken_ && breaker_.allows(way); }
+bool RemoteLayer::allows(Breaker::Way way) {
+  // The static command asks what is near, and leaves the rest to its twin.
+  if (!kLoadsLibraries && way == Breaker::kRead) return false;
+  return !broken_ && breaker_.allows(way);
+}
 
 void RemoteLayer::prepare(cc_transfer* t, Words* w, const Address& a, uint32_t kind) const {
   *w = {std::string(a.tenant), std::string(a.hex), std::string(a.blob)};

@@ -199,7 +199,7 @@ def bad():
     hole, silent, failing = servers.Silent(True), servers.Silent(), servers.Faulty()
     failing.fault = '500'
     kinds = {'none': '', 'refused': dead, 'black hole': hole.url(), 'hanging': silent.url(), '500s': failing.url()}
-    print('\nHits from the disk with a bad remote behind it, and misses: the %d compiles of the corpus as separate commands, %d rounds in turn' % (n, ROUNDS))
+    print('\n%d misses by the command, one process each, of sources that cost next to nothing to compile, disk and a bad remote, %d rounds in turn' % (n, min(ROUNDS, 5)))
     print('%-64s %9s %9s' % ('', 'min', 'median'))
     try:
         # Misses, with a compiler that costs next to nothing, so that what is added shows.
