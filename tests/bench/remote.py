@@ -174,7 +174,7 @@ server {{ listen 10.231.9.2:8443 ssl http2; ssl_certificate {d}/srv.pem; ssl_cer
                  'ninja + cchain command, http': (environment(http, 'far'), 'cchain.ninja', 'ninja')}
         if os.access(ninja, os.X_OK):
             for kind, url in (('http', http), ('redis', redis)):
-                sides['patched ninja, ' + kind] = (environment(url, 'far', CCHAIN_NINJA='1'), 'plain.ninja', ninja)
+                sides['patched ninja, ' + kind] = (environment(url, 'far', NINJA_CACHE=LIBRARY), 'plain.ninja', ninja)
         else:
             print('   no patched Ninja at %s: not measured' % ninja)
         print('\nA whole warm build, ninja -j2, the same link')
