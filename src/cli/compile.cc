@@ -158,6 +158,7 @@ class Session {
       }
       if (status < 0) return trouble(cc_last_error());
       if (cc_invocation_uncacheable(inv_)) return;
+      if (remote_) become_twin();  // what is near did not answer: the twin can ask what is far
       cc_task task;
       bool learnt = false;
       for (;; tasks++) {
@@ -189,8 +190,7 @@ class Session {
     cc_stats_get(cache_, &all);
     cc_layer_stats layer = {sizeof layer};
     for (uint32_t i = 0; i < all.layer_count && cc_layer_stats_get(cache_, i, &layer) == CC_OK; i++)
-      local_ = local_ && strcmp(layer.type, "disk") == 0;
-    if (!local_) become_twin();
+      remote_ = remote_ || strcmp(layer.type, "disk") != 0;
     cc_invocation_options how = {sizeof how};
     if (isatty(2)) {
       on_terminal_ = true;
@@ -252,7 +252,7 @@ class Session {
       cc_store(cache_, inv_, &made, nullptr);
     }
     // What cc_close frees besides, the kernel frees faster; a remote layer has more to put in order.
-    if (local_) cc_flush(cache_, CC_TIMEOUT_DEFAULT);
+    if (!remote_) cc_flush(cache_, CC_TIMEOUT_DEFAULT);
     else close();
     end_as(ended.status);
   }
@@ -260,7 +260,7 @@ class Session {
   const Command& c_;
   const bool warnings_;
   std::string open_error_;
-  bool local_ = true;  // disks only
+  bool remote_ = false;       // there is a layer that needs a library
   bool on_terminal_ = false;  // our stderr
   winsize terminal_ = {};     // of it
   unsigned short stdin_columns_ = 0;

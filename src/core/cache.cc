@@ -126,7 +126,7 @@ void Cache::add_remote(const LayerConfig& lc) {
   RemoteOptions r;
   r.name = lc.name;
   r.type = lc.type;
-  r.plugin = find_plugin();
+  if (kLoadsLibraries) r.plugin = find_plugin();
   for (auto& o : lc.options) r.options.emplace_back(o.name, o.value);
   r.flags = (no_env_ ? CC_PLUGIN_NO_ENV : 0) | (config_no_files_ ? CC_PLUGIN_NO_FILES : 0);
   r.connect_timeout_ms = lc.connect_timeout_ms;
