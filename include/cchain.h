@@ -267,6 +267,8 @@ CC_API int cc_invocation_task_done(cc_cache *cache, cc_invocation *inv, const cc
 /* cc_result.flags, set by the caller */
 #define CC_RESULT_NO_DELIVERY 1u /* lookup: verify and decode, but write no output file; with KEEP for the bytes */
 #define CC_RESULT_KEEP 2u        /* lookup: hand the bytes of the outputs out in `outputs` */
+#define CC_RESULT_KEEP_DEPFILE 4u /* lookup: the dependency file is not written; its bytes are handed out in `outputs` (role "depfile"), for a
+                                     host that would read it at once and remove it */
 
 typedef struct cc_result {
   uint32_t struct_size;
@@ -330,6 +332,9 @@ CC_API int cc_session_changed(cc_cache *cache, const char *path);
 /* Looks at everything once more. Returns the number of hits of this session whose inputs have changed since they were
  * looked at (0 in a quiet build), or CC_E_*; those hits may be outdated and the host should treat them as not up to date. */
 CC_API int cc_session_end(cc_cache *cache);
+/* After cc_session_end: which hits it counted, by the absolute path of their first output. Returns their number; the array lives until the next
+ * cc_session_begin. */
+CC_API int cc_session_outdated(cc_cache *cache, const char *const **outputs);
 
 /* ---- asynchronous calls -------------------------------------------------------------------------------- */
 
@@ -436,6 +441,7 @@ typedef struct cc_backend {
   int (*stats_get)(cc_cache *, cc_stats *);
   int (*layer_stats_get)(cc_cache *, uint32_t, cc_layer_stats *);
   const char *(*last_error)(void);
+  int (*session_outdated)(cc_cache *, const char *const **);
 } cc_backend;
 
 /* The library's own table; static storage. NULL if `version` (now 1) is not known to it. */

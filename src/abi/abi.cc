@@ -318,20 +318,18 @@ int cc_lookup_many(cc_cache* cache, cc_request* requests, size_t count) {
   return guard("cc_lookup_many", [&] {
     use(cache);
     if (count) need(requests, "requests");
-    int hits = 0;
-    for (size_t i = 0; i < count; i++) {
-      requests[i].status = cc_lookup(cache, requests[i].inv, requests[i].tenant, requests[i].result);
-      if (requests[i].status > 0) hits++;
-    }
-    return hits;
+    return use(cache)->lookup_many(
+        requests, count,
+        [](cc_request* r, void* c) { return r->status = cc_lookup(static_cast<cc_cache*>(c), r->inv, r->tenant, r->result); }, cache);
   });
 }
 int cc_prefetch(cc_cache* cache, cc_invocation* const* invs, size_t count, const char* tenant) {
   return guard("cc_prefetch", [&] {
     use(cache);
     if (count) need(invs, "invs");
-    for (size_t i = 0; i < count; i++) use(invs[i]);
-    use(cache)->check_tenant(tenant);
+    std::vector<Invocation*> list;
+    for (size_t i = 0; i < count; i++) list.push_back(use(invs[i]));
+    use(cache)->prefetch(list.data(), count, tenant);
     return CC_OK;
   });
 }
@@ -344,6 +342,12 @@ int cc_session_changed(cc_cache* cache, const char* path) {
 }
 int cc_session_end(cc_cache* cache) {
   return guard("cc_session_end", [&] { return use(cache)->session_end(); });
+}
+int cc_session_outdated(cc_cache* cache, const char* const** outputs) {
+  return guard("cc_session_outdated", [&] {
+    need(outputs, "outputs");
+    return use(cache)->session_outdated(outputs);
+  });
 }
 
 int cc_lookup_async(cc_cache* cache, cc_invocation* inv, const char* tenant, cc_result* result, uint64_t tag) {
@@ -473,6 +477,7 @@ const cc_backend* cc_backend_get(uint32_t version) {
       cc_store_async,          cc_async_fd,
       cc_reap,                 cc_stats_get,
       cc_layer_stats_get,      cc_last_error,
+      cc_session_outdated,
   };
   return version == 1 ? &table : nullptr;
 }

@@ -151,7 +151,8 @@ class Session {
       int status = cc_lookup(cache_, inv_, nullptr, &result);
       if (status > 0) {
         deliver(result.stdout_data, result.stdout_size, result.stderr_data, result.stderr_size);
-        cc_flush(cache_, 0);  // statistics and marks; what cc_close frees besides, the kernel frees faster
+        // Statistics and marks; what cc_close frees besides, the kernel frees faster. What was found far away may be on its way to nearer layers.
+        if (cc_flush(cache_, 0) > 0) close();
         _exit(result.exit_status);
       }
       if (status < 0) return trouble(cc_last_error());

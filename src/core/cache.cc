@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <unordered_map>
 
 #include "base/json.h"
 #include "core/deliver.h"
@@ -69,10 +70,12 @@ Cache::Cache(const cc_open_options* o)
       pid_(getpid()),
       serial_(next_serial.fetch_add(1)),
       no_env_(o && (o->flags & CC_OPEN_NO_ENV)),
+      config_no_files_(o && (o->flags & CC_OPEN_NO_FILES)),
       usable_state_dir_(is_private_or_absent(config_.state_dir) ? config_.state_dir : ""),
       looker_(usable_state_dir_),
       memo_(usable_state_dir_.empty() ? "" : usable_state_dir_ + "/memo", 0x43434d31, 1u << 14),
       compilers_(usable_state_dir_, &looker_, &memo_),
+      breakers_(usable_state_dir_.empty() ? "" : usable_state_dir_ + "/breakers", 0x43434231, 64),
       chain_(&log_) {
   if (o && o->log) log_.set_callback(o->log, o->log_user, o->log_level);
   if (!config_.log_path.empty()) log_.set_file(config_.log_path, kLogInfo);
@@ -107,15 +110,73 @@ Cache::Cache(const cc_open_options* o)
           used[i] = true;
           host_layer(o->host_layers[i], lc);
         }
+    } else if (lc.remote()) {
+      add_remote(lc);
     }
   }
   for (size_t i = 0; i < used.size(); i++)
     if (!used[i]) host_layer(o->host_layers[i], LayerConfig{});
+  if (chain_.has_remote()) start_remote();
+}
+
+void Cache::add_remote(const LayerConfig& lc) {
+  RemoteOptions r;
+  r.name = lc.name;
+  r.type = lc.type;
+  r.plugin = find_plugin();
+  for (auto& o : lc.options) r.options.emplace_back(o.name, o.value);
+  r.flags = (no_env_ ? CC_PLUGIN_NO_ENV : 0) | (config_no_files_ ? CC_PLUGIN_NO_FILES : 0);
+  r.connect_timeout_ms = lc.connect_timeout_ms;
+  r.timeout_ms = lc.timeout_ms;
+  r.connections = lc.connections;
+  r.max_size = lc.max_entry_size ? lc.max_entry_size : config_.max_entry_size;
+  r.cancel = &cancel_;
+  r.breakers = &breakers_;
+  r.trouble = [this](const std::string& text) { trouble(text); };
+  auto layer = std::make_unique<RemoteLayer>(std::move(r), &log_);
+  RemoteLayer* remote = layer.get();
+  chain_.add(std::move(layer), lc, remote);
+}
+
+void Cache::start_remote() {
+  auto tell = [this](const std::string& text) { trouble(text); };
+  behind_ = std::make_unique<Behind>(&log_, usable_state_dir_.empty() ? "" : usable_state_dir_ + "/spool", tell);
+  for (auto& l : chain_.links())
+    behind_->add({l.layer.get(), l.remote, l.config.max_entry_size ? l.config.max_entry_size : config_.max_entry_size, l.config.spool});
+  chain_.set_behind(behind_.get());
+  Prefetcher::Services s;
+  s.keys = [this](Invocation* inv) {
+    std::string why;
+    if (inv->from_key) {
+      KeyHasher h("cchain host result 1");
+      h.field("tenant", inv->tenant);
+      h.field("key", inv->host_key);
+      inv->invocation_key = h.finish();
+      return true;
+    }
+    return keys(inv, inv->tenant, epoch(), &why);
+  };
+  s.evaluate = [this](Invocation* inv, const InputsRecord::Set& set, Digest* key) {
+    Evaluation ev = cchain::evaluate(looker_, memo_, inv->invocation_key, set.places, inv->cwd, epoch());
+    *key = ev.key;
+    return ev.matched;
+  };
+  s.entry_keys = [](Invocation* inv, const Digest& key, bool streams) {
+    Digest other = class_key(key, inv->stream_class);
+    return streams ? std::vector<Digest>{other, key} : std::vector<Digest>{key, other};
+  };
+  prefetcher_ = std::make_unique<Prefetcher>(&chain_, std::move(s));
 }
 
 Cache::~Cache() {
   try {
-    flush(CC_TIMEOUT_DEFAULT);
+    wait_idle(CC_TIMEOUT_DEFAULT);
+    if (prefetcher_) prefetcher_->stop();
+    if (behind_) behind_->hurry();
+    wait_behind(CC_TIMEOUT_DEFAULT, false);
+    if (behind_) behind_->stop();
+    for (auto& l : chain_.links()) l.layer->flush();
+    write_stats();
   } catch (...) {  // no memory: statistics are lost
   }
   {
@@ -364,6 +425,10 @@ void Cache::count_uncacheable(Invocation* inv, const std::string& why) {
   std::lock_guard<std::mutex> lock(reasons_mutex_);
   reasons_["reason:" + why]++;
 }
+void Cache::trouble(const std::string& text) {
+  std::lock_guard<std::mutex> lock(reasons_mutex_);
+  reasons_["trouble:" + text]++;
+}
 void Cache::count_miss(const std::string& why) {
   counters_.misses++;
   for (auto& l : chain_.links()) l.layer->counters.misses.fetch_add(1, std::memory_order_relaxed);
@@ -375,6 +440,7 @@ bool Cache::keys(Invocation* inv, const std::string& tenant, uint64_t e, std::st
   auto known = compilers_.get(inv->probe, inv->question.cwd, e, &inv->compiler_changed);
   if (!known) {
     inv->compiler.reset();
+    if (inv->only_known) return false;
     if (!inv->probe_run) inv->probe_run = std::make_unique<Probe>(inv->question, inv->env, &looker_, &memo_);
     if (!inv->probe_run->refused().empty()) {
       inv->uncacheable = inv->probe_run->refused();
@@ -411,7 +477,7 @@ bool Cache::keys(Invocation* inv, const std::string& tenant, uint64_t e, std::st
 bool Cache::find_entry(Invocation* inv, const Digest& key, bool streams_first, ResultOwner* owner, const Digest* streams_key) {
   for (int turn = 0; turn < 2; turn++) {
     Digest k = (turn == 0) == streams_first ? class_key(streams_key ? *streams_key : key, inv->stream_class) : key;
-    if (!chain_.get_entry(inv->tenant, k, inv->stream_class, config_.max_entry_size, cancelled_, &owner->found)) continue;
+    if (!chain_.get_entry(inv->tenant, k, inv->stream_class, config_.max_entry_size, cancel_.flag(), &owner->found)) continue;
     const Entry& e = owner->found.e;
     bool merged_host = inv->flags & CC_INV_MERGED;
     // Two streams can't be made one: their order is lost. One that was merged is stderr, for no command that is cached can write to stdout.
@@ -428,7 +494,7 @@ bool Cache::find_direct(Invocation* inv, uint64_t e, ResultOwner* owner) {
   bool in_session = session_depth_.load(std::memory_order_relaxed) > 0;
   bool hit = chain_.each_set(inv->tenant, inv->invocation_key, [&](const InputsRecord::Set& s) {
     any = true;
-    std::vector<Looker::Node*> used;
+    std::vector<Seen> used;
     Evaluation ev = evaluate(looker_, memo_, inv->invocation_key, s.places, inv->cwd, e, in_session ? &used : nullptr);
     if (!ev.matched) {
       if (why.empty()) why = ev.why;
@@ -437,7 +503,7 @@ bool Cache::find_direct(Invocation* inv, uint64_t e, ResultOwner* owner) {
     if (!find_entry(inv, ev.key, s.streams, owner, nullptr)) return false;
     if (in_session) {
       std::lock_guard<std::mutex> lock(session_mutex_);
-      session_hits_.push_back(std::move(used));
+      session_hits_.push_back({inv->declared.empty() ? "" : path_join(inv->cwd, inv->declared[0].path), std::move(used)});
     }
     return true;
   });
@@ -453,6 +519,7 @@ int Cache::find(Invocation* inv, const std::string& tenant, uint64_t e, ResultOw
     h.field("tenant", tenant);
     h.field("key", inv->host_key);
     inv->invocation_key = h.finish();
+    if (prefetcher_) prefetcher_->passed(inv->invocation_key);
     if (!config_.recache && find_entry(inv, inv->invocation_key, false, owner, nullptr)) return 1;
     owner->reason = config_.recache ? "recache is on" : "this key was not stored before";
     inv->missed = true;
@@ -469,7 +536,9 @@ int Cache::find(Invocation* inv, const std::string& tenant, uint64_t e, ResultOw
       return 0;
     }
     inv->missed = false;
+    if (prefetcher_) prefetcher_->passed(inv->invocation_key);
     if (!config_.recache && uses_direct() && find_direct(inv, e, owner)) return 1;
+    if (behind_) behind_->send_spooled();
     if (config_.recache) owner->reason = "recache is on";
     inv->missed = true;
     inv->missed_ns = now_ns();
@@ -514,7 +583,7 @@ int Cache::find(Invocation* inv, const std::string& tenant, uint64_t e, ResultOw
   return 0;
 }
 
-bool Cache::deliver(Invocation* inv, ResultOwner* owner, std::string* why) {
+bool Cache::deliver(Invocation* inv, ResultOwner* owner, bool depfile, std::string* why) {
   const Entry& e = owner->found.e;
   // Whole or nothing: each output that the command has, and none that it has not.
   std::vector<const EntryOutput*> outputs(inv->declared.size());
@@ -550,6 +619,7 @@ bool Cache::deliver(Invocation* inv, ResultOwner* owner, std::string* why) {
     if (!outputs[k]) continue;
     std::string path = path_join(inv->cwd, inv->declared[k].path);
     bool through = inv->declared[k].role == "depfile" && !inv->from_key;
+    if (through && !depfile) continue;
     bool fresh = false;
     err = through ? deliver_through(path, outputs[k]->data, &fresh) : deliver_replacing(path, outputs[k]->data, outputs[k]->mode);
     if (fresh) made = path;
@@ -566,7 +636,7 @@ bool Cache::deliver(Invocation* inv, ResultOwner* owner, std::string* why) {
 int Cache::lookup(Invocation* inv, const char* tenant_c, cc_result* result) {
   std::string tenant = check_tenant(tenant_c);
   check_own(inv);
-  if (cancelled_.load(std::memory_order_relaxed)) throw CallError{CC_E_CANCELLED, "cancelled"};
+  if (cancelled()) throw CallError{CC_E_CANCELLED, "cancelled"};
   auto owner = std::make_unique<ResultOwner>();
   int hit = 0;
   if (config_.disabled) {
@@ -583,7 +653,7 @@ int Cache::lookup(Invocation* inv, const char* tenant_c, cc_result* result) {
     if (!result && streams) {
       hit = 0;
       owner->reason = "it has diagnostics that the host does not take";
-    } else if (!(result && (result->flags & CC_RESULT_NO_DELIVERY)) && !deliver(inv, owner.get(), &why)) {
+    } else if (!(result && (result->flags & CC_RESULT_NO_DELIVERY)) && !deliver(inv, owner.get(), !(result && (result->flags & CC_RESULT_KEEP_DEPFILE)), &why)) {
       hit = 0;
       owner->reason = why;
       std::lock_guard<std::mutex> lock(reasons_mutex_);
@@ -595,7 +665,7 @@ int Cache::lookup(Invocation* inv, const char* tenant_c, cc_result* result) {
       inv->missed = false;
     }
   }
-  if (cancelled_.load(std::memory_order_relaxed) && !hit) throw CallError{CC_E_CANCELLED, "cancelled"};
+  if (cancelled() && !hit) throw CallError{CC_E_CANCELLED, "cancelled"};
   if (hit || inv->next_task == CC_TASK_COMPILE) {
     counters_.lookups++;
     if (hit) {
@@ -645,17 +715,20 @@ int Cache::lookup(Invocation* inv, const char* tenant_c, cc_result* result) {
     result->stderr_data = reinterpret_cast<const uint8_t*>(err.data());
     result->stderr_size = err.size();
     result->duration_ms = en.duration_ms;
-    if (result->flags & CC_RESULT_KEEP) {
-      for (auto& o : en.outputs) {
-        owner->strings.emplace_back(o.role);
+    if (result->flags & (CC_RESULT_KEEP | CC_RESULT_KEEP_DEPFILE)) {
+      std::vector<const EntryOutput*> kept;
+      for (auto& o : en.outputs)
+        if (result->flags & CC_RESULT_KEEP || o.role == "depfile") kept.push_back(&o);
+      for (auto* o : kept) {
+        owner->strings.emplace_back(o->role);
         std::string path;
         for (auto& d : inv->declared)
-          if (d.role == o.role) path = d.path;
+          if (d.role == o->role) path = d.path;
         owner->strings.push_back(std::move(path));
       }
-      for (size_t i = 0; i < en.outputs.size(); i++)
-        owner->outputs.push_back({owner->strings[2 * i].c_str(), owner->strings[2 * i + 1].c_str(), reinterpret_cast<const uint8_t*>(en.outputs[i].data.data()),
-                                  en.outputs[i].data.size(), 0, en.outputs[i].mode});
+      for (size_t i = 0; i < kept.size(); i++)
+        owner->outputs.push_back({owner->strings[2 * i].c_str(), owner->strings[2 * i + 1].c_str(), reinterpret_cast<const uint8_t*>(kept[i]->data.data()),
+                                  kept[i]->data.size(), 0, kept[i]->mode});
       result->outputs = owner->outputs.data();
       result->output_count = owner->outputs.size();
     }
@@ -736,6 +809,8 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
     throw CallError{CC_E_UNCACHEABLE, why};
   };
   if (r.exit_status != 0) throw CallError{CC_E_UNCACHEABLE, "the command failed"};
+  // Without a build session nobody waits for this process: what has a spool is left to the next one.
+  if (behind_) behind_->spool_at_once(session_depth_.load(std::memory_order_relaxed) == 0);
   if (r.stdout_size + r.stderr_size > kMaxStreams) refuse("its diagnostics are too long");
   Entry e;
   e.merged = inv->flags & CC_INV_MERGED;
@@ -873,6 +948,7 @@ void Cache::session_begin() {
     session_epoch_.store(looker_.new_epoch(), std::memory_order_release);
     std::lock_guard<std::mutex> lock(session_mutex_);
     session_hits_.clear();
+    outdated_.clear();
   }
 }
 void Cache::session_changed(const char* path) {
@@ -888,28 +964,31 @@ void Cache::session_changed(const char* path) {
 int Cache::session_end() {
   if (session_depth_.load() <= 0) throw CallError{CC_E_STATE, "cc_session_end without cc_session_begin"};
   if (session_depth_.fetch_sub(1) != 1) return 0;
-  // By now a node may have been looked at in an older epoch of this session: each one's last look counts.
+  // What each hit saw against what is there now. A directory may change in ways that matter to nobody here; files are what a hit depends on.
   std::lock_guard<std::mutex> lock(session_mutex_);
-  std::map<Looker::Node*, bool> changed;
-  int count = 0;
-  for (auto& hit : session_hits_) {
-    bool bad = false;
-    for (Looker::Node* n : hit) {
-      auto [it, fresh] = changed.try_emplace(n, false);
+  std::unordered_map<Looker::Node*, uint64_t> now;
+  outdated_.clear();
+  for (auto& hit : session_hits_)
+    for (auto& s : hit.seen) {
+      auto [it, fresh] = now.try_emplace(s.node, 0);
       if (fresh) {
-        Looker::Look last;
-        FileId now;
-        bool known = looker_.last_look(n, &last);
-        int err = stat_file(n->path.c_str(), &now);
-        // A directory may change in ways that matter to nobody here; files are what a hit depends on.
-        if (!last.id.is_dir()) it->second = known && (err != last.error || (!err && !(now == last.id)));
+        FileId id;
+        int err = stat_file(s.node->path.c_str(), &id);
+        it->second = seen_id(err, id);
       }
-      bad = bad || it->second;
+      if (it->second == s.id) continue;
+      outdated_.push_back(std::move(hit.output));
+      break;
     }
-    if (bad) count++;
-  }
   session_hits_.clear();
-  return count;
+  return static_cast<int>(outdated_.size());
+}
+int Cache::session_outdated(const char* const** outputs) {
+  std::lock_guard<std::mutex> lock(session_mutex_);
+  outdated_c_.clear();
+  for (auto& s : outdated_) outdated_c_.push_back(s.c_str());
+  *outputs = outdated_c_.data();
+  return static_cast<int>(outdated_c_.size());
 }
 
 // ---- asynchronous calls
@@ -995,20 +1074,72 @@ bool Cache::reap(cc_completion* out) {
   return true;
 }
 
+int Cache::wait_idle(int32_t timeout_ms) {
+  std::unique_lock<std::mutex> lock(async_mutex_);
+  auto idle = [&] { return jobs_.empty() && running_ == 0; };
+  using Clock = std::chrono::steady_clock;
+  auto until = Clock::now() + std::chrono::milliseconds(timeout_ms < 0 ? config_.flush_timeout_ms : timeout_ms);
+  // cc_cancel may come from a signal handler, which can notify nobody: so it is looked for.
+  while (!idle() && !cancelled() && Clock::now() < until) idle_cv_.wait_until(lock, std::min(until, Clock::now() + std::chrono::milliseconds(20)));
+  return static_cast<int>(jobs_.size() + running_);
+}
+
+int Cache::wait_behind(int32_t timeout_ms, bool spooling_too) {
+  if (!behind_) return 0;
+  return static_cast<int>(behind_->drain(Behind::now_ms() + (timeout_ms < 0 ? config_.flush_timeout_ms : timeout_ms), cancel_.flag(), spooling_too));
+}
+
 int Cache::flush(int32_t timeout_ms) {
-  int left = 0;
-  {
-    std::unique_lock<std::mutex> lock(async_mutex_);
-    auto idle = [&] { return jobs_.empty() && running_ == 0; };
-    using Clock = std::chrono::steady_clock;
-    auto until = Clock::now() + std::chrono::milliseconds(timeout_ms < 0 ? config_.flush_timeout_ms : timeout_ms);
-    // cc_cancel may come from a signal handler, which can notify nobody: so it is looked for.
-    while (!idle() && !cancelled() && Clock::now() < until) idle_cv_.wait_until(lock, std::min(until, Clock::now() + std::chrono::milliseconds(20)));
-    left = static_cast<int>(jobs_.size() + running_);
-  }
+  const int64_t start = behind_ ? Behind::now_ms() : 0;
+  const int32_t all = timeout_ms < 0 ? config_.flush_timeout_ms : timeout_ms;
+  int left = wait_idle(timeout_ms);
+  if (behind_ && all > 0) behind_->send_spooled();
+  if (behind_) left += wait_behind(static_cast<int32_t>(std::max<int64_t>(0, all - (Behind::now_ms() - start))), true);
   for (auto& l : chain_.links()) l.layer->flush();
   write_stats();
   return left;
+}
+
+// ---- many at once
+
+int Cache::lookup_many(cc_request* requests, size_t count, int (*one)(cc_request*, void*), void* user) {
+  if (prefetcher_ && count > 1) {
+    // Those of each tenant, in their order; a wrong tenant is told of by its own lookup.
+    std::map<std::string, std::vector<Invocation*>> by_tenant;
+    for (size_t i = 0; i < count; i++)
+      if (requests[i].inv) by_tenant[requests[i].tenant ? requests[i].tenant : config_.tenant].push_back(reinterpret_cast<Invocation*>(requests[i].inv));
+    for (auto& [tenant, invs] : by_tenant)
+      if (valid_tenant(tenant)) prefetch(invs.data(), invs.size(), tenant.c_str());
+  }
+  int hits = 0;
+  for (size_t i = 0; i < count; i++) hits += one(&requests[i], user) > 0;
+  return hits;
+}
+
+// An invocation belongs to its host: what is needed of it is copied.
+void Cache::prefetch(Invocation* const* invs, size_t count, const char* tenant_c) {
+  std::string tenant = check_tenant(tenant_c);
+  for (size_t i = 0; i < count; i++) check_own(invs[i]);
+  if (!prefetcher_ || cancelled() || config_.disabled || config_.recache || !uses_direct()) return;
+  std::vector<std::unique_ptr<Invocation>> items;
+  for (size_t i = 0; i < count; i++) {
+    const Invocation& from = *invs[i];
+    if (!from.uncacheable.empty()) continue;
+    auto inv = std::make_unique<Invocation>();
+    inv->only_known = true;
+    inv->cwd = from.cwd;
+    inv->tenant = tenant;
+    inv->from_key = from.from_key;
+    inv->host_key = from.host_key;
+    inv->stream_class = from.stream_class;
+    inv->command = from.command;
+    inv->question.cwd = from.question.cwd;
+    inv->probe = from.probe;
+    inv->key_env = from.key_env;
+    if (const char* pwd = from.env.get("PWD")) inv->env.set("PWD", pwd);
+    items.push_back(std::move(inv));
+  }
+  prefetcher_->add(std::move(items));
 }
 
 // ---- statistics

@@ -25,6 +25,7 @@ struct Invocation {
   Environment env{{}};
   std::vector<std::pair<std::string, std::string>> line_env;  // what a shell line sets in front of its command, PWD by its `cd` too
   bool from_key = false;
+  bool only_known = false;  // a prefetcher's copy: no probe is begun for it
   Digest host_key;
   std::vector<CommandOutput> declared;
   std::vector<uint32_t> declared_flags;

@@ -6,6 +6,7 @@
 #include <climits>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <set>
 
 namespace cchain {
@@ -372,10 +373,16 @@ bool Closure::ways_unchanged(const std::vector<std::string>& outputs) {
     if (now.same_file(w.id) && now.ctime_ns == w.id.ctime_ns && now.mtime_ns == w.id.mtime_ns) continue;
     // A folder in which files came or went has equal times; one that was renamed, even there and back, has a newer change time. In a folder on the
     // way only the next step matters, which is looked at by itself; in one where names were looked for, any may have come and gone.
-    bool entries_only = !w.link && now.same_file(w.id) && now.is_dir() && now.mtime_ns == now.ctime_ns;
+    auto entries_only = [&] { return !w.link && now.same_file(w.id) && now.is_dir() && now.mtime_ns == now.ctime_ns; };
     auto own = ours.find({now.dev, now.ino});
-    if (entries_only && (!w.watched || (own != ours.end() && explained(path, w.id, now, own->second)))) continue;
-    return refuse(path + " changed during the compile");
+    bool fine = entries_only() && (!w.watched || (own != ours.end() && explained(path, w.id, now, own->second)));
+    // Another compile of the same folder may just have taken its old object away, to put the new one there.
+    for (int ms = 1; !fine && own != ours.end() && ms <= 8; ms *= 2) {
+      timespec pause = {0, ms * 1'000'000};
+      nanosleep(&pause, nullptr);
+      fine = lstat_file(path.c_str(), &now) == 0 && entries_only() && explained(path, w.id, now, own->second);
+    }
+    if (!fine) return refuse(path + " changed during the compile");
   }
   for (auto& l : lookups_)
     for (auto& x : l.exists)

@@ -637,7 +637,7 @@ bool decode_compiler(std::string_view bytes, CompilerInfo* c) {
   return r.ok() && r.at_end();
 }
 
-std::shared_ptr<const CompilerInfo> CompilerStore::get(const Digest& key, const std::string& cwd, uint64_t epoch, std::string* why) {
+std::shared_ptr<const CompilerInfo> CompilerStore::get(const Digest& key, const std::string& cwd, uint64_t epoch, std::string* why, std::vector<Seen>* used) {
   std::shared_ptr<const CompilerInfo> info;
   {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -657,7 +657,7 @@ std::shared_ptr<const CompilerInfo> CompilerStore::get(const Digest& key, const 
     }
   }
   if (!info) return nullptr;
-  Evaluation ev = evaluate(*looker_, *memo_, key, info->places, cwd, epoch);
+  Evaluation ev = evaluate(*looker_, *memo_, key, info->places, cwd, epoch, used);
   if (!ev.matched || ev.key != info->expected) {
     if (why) *why = ev.matched ? "a program or directory of the compiler has changed" : ev.why;
     return nullptr;

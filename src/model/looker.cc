@@ -165,13 +165,6 @@ Looker::Look Looker::look_in(const Fd& dir, Node* n, uint64_t epoch, int64_t* at
   return n->look_;
 }
 
-bool Looker::last_look(Node* n, Look* out) {
-  std::lock_guard<std::mutex> lock(n->mutex_);
-  if (n->epoch_ == 0) return false;
-  *out = n->look_;
-  return true;
-}
-
 void Looker::forget(Node* n) {
   std::lock_guard<std::mutex> lock(n->mutex_);
   n->epoch_ = 0;

@@ -100,8 +100,6 @@ class Looker {
   Look look_and_open(Node* dir, uint64_t epoch, int64_t* at, Fd* fd);
   // The same of a file that lies directly in an open directory.
   Look look_in(const Fd& dir, Node* n, uint64_t epoch, int64_t* at);
-  // Takes the look of an earlier epoch too, if there was one; false otherwise.
-  bool last_look(Node* n, Look* out);
   // SHA-256 of a regular file's bytes, or of a directory's sorted names. 0 or errno (EINVAL: neither).
   int digest(Node* n, uint64_t epoch, Digest* out);
   // True if `name` (may have slashes) is no file in the directory `dir`: nothing, or a directory. A dangling link is nothing. A name that ends

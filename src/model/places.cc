@@ -118,8 +118,14 @@ std::string PlaceSetBuilder::encode() const {
   return out;
 }
 
+uint64_t seen_id(int error, const FileId& id) {
+  if (error) return 0;
+  const uint64_t v[] = {id.dev, id.ino, id.size, static_cast<uint64_t>(id.mtime_ns), static_cast<uint64_t>(id.ctime_ns), id.mount};
+  return xxh64(v, sizeof v);
+}
+
 Evaluation evaluate(Looker& looker, Table& memo, const Digest& base, std::string_view set_bytes, std::string_view cwd, uint64_t epoch,
-                    std::vector<Looker::Node*>* used) {
+                    std::vector<Seen>* used) {
   Evaluation ev;
   PlaceSet set;
   if (!set.decode(set_bytes)) {
@@ -191,6 +197,7 @@ Evaluation evaluate(Looker& looker, Table& memo, const Digest& base, std::string
     int64_t at = 0;
     const Fd& dir = open_dirs[f.dir];
     Looker::Look l = dir && f.name.find('/') == std::string_view::npos ? looker.look_in(dir, files[i], epoch, &at) : looker.look(files[i], epoch, &at);
+    if (used) used->push_back({files[i], seen_id(l.error, l.id)});
     bool fits = !l.error && (f.kind == PlaceKind::kNames ? l.id.is_dir() : f.kind == PlaceKind::kWhich || l.id.is_regular());
     if (!fits) {
       ev.why = files[i]->path + (l.error ? " is gone" : " is of another kind");
@@ -251,10 +258,6 @@ Evaluation evaluate(Looker& looker, Table& memo, const Digest& base, std::string
     return h.finish();
   };
   Table::Value v;
-  if (used) {
-    used->insert(used->end(), dirs.begin(), dirs.end());
-    used->insert(used->end(), files.begin(), files.end());
-  }
   if (any(kHot) && !check_names(kHot)) return ev;
   const bool two = any(kBusy);
   auto known = [&](bool with_busy) {

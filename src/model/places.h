@@ -74,6 +74,13 @@ class PlaceSetBuilder {
   std::vector<PlaceSet::Range> ranges_;
 };
 
+// A node and what it was when it was looked at, as a number.
+struct Seen {
+  Looker::Node* node;
+  uint64_t id;
+};
+uint64_t seen_id(int error, const FileId& id);
+
 struct Evaluation {
   bool matched = false;  // everything that should be there is, nothing that should not
   Digest key;
@@ -81,8 +88,8 @@ struct Evaluation {
 };
 
 // `base` is what the key builds upon (an invocation key, a probe key). `memo` remembers keys by the identities of all places: see DESIGN.md. `used`, if given,
-// receives every node that was looked at.
+// receives every file that was looked at.
 Evaluation evaluate(Looker& looker, Table& memo, const Digest& base, std::string_view set_bytes, std::string_view cwd, uint64_t epoch,
-                    std::vector<Looker::Node*>* used = nullptr);
+                    std::vector<Seen>* used = nullptr);
 
 }  // namespace cchain

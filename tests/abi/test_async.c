@@ -325,6 +325,8 @@ static void in_child(cc_cache *cache, cc_invocation *inv) {
   CHECK(cc_session_begin(cache) == CC_E_FORKED);
   CHECK(cc_session_changed(cache, NULL) == CC_E_FORKED);
   CHECK(cc_session_end(cache) == CC_E_FORKED);
+  const char *const *outdated;
+  CHECK(cc_session_outdated(cache, &outdated) == CC_E_FORKED);
   CHECK(cc_source_store(cache, NULL, "x", 1, digest) == CC_E_FORKED);
   CHECK(cc_manifest_lookup(cache, NULL, digest, &data, &size) == CC_E_FORKED);
   CHECK(cc_stats_get(cache, &stats) == CC_E_FORKED);

@@ -178,6 +178,8 @@ static void null_arguments(void **state) {
   WRONG(cc_session_begin(NULL), "cache");
   WRONG(cc_session_changed(NULL, NULL), "cache");
   WRONG(cc_session_end(NULL), "cache");
+  const char *const *outdated;
+  WRONG(cc_session_outdated(NULL, &outdated), "cache");
   WRONG(cc_lookup_async(cache, NULL, NULL, &r, 0), "invocation");
   WRONG(cc_lookup_async(NULL, inv, NULL, &r, 0), "cache");
   WRONG(cc_store_async(cache, inv, NULL, NULL, 0), "result");
@@ -487,6 +489,16 @@ static void loop(const char *compiler) {
   assert_int_equal(cc_lookup(cache, inv, NULL, &r), 1);
   assert_int_equal(r.output_count, 2);
   assert_same_file(in_folder("a.o"), &object);
+  cc_result_clear(&r);
+  remove(in_folder("a.o")), remove(in_folder("a.d"));
+  r.flags = CC_RESULT_KEEP_DEPFILE;
+  assert_int_equal(cc_lookup(cache, inv, NULL, &r), 1);
+  assert_int_equal(r.output_count, 1);
+  assert_string_equal(r.outputs[0].role, "depfile");
+  assert_int_equal(r.outputs[0].size, deps.size);
+  assert_memory_equal(r.outputs[0].data, deps.data, deps.size);
+  assert_same_file(in_folder("a.o"), &object);
+  assert_false(exists(in_folder("a.d")));
   cc_result_clear(&r);
 
   /* Who takes no streams is not served what has some; who has none to lose is. */
@@ -900,6 +912,44 @@ static void backend(void **state) {
   assert_true(b->session_begin == cc_session_begin && b->session_changed == cc_session_changed && b->session_end == cc_session_end);
   assert_true(b->lookup_async == cc_lookup_async && b->store_async == cc_store_async && b->async_fd == cc_async_fd && b->reap == cc_reap);
   assert_true(b->stats_get == cc_stats_get && b->layer_stats_get == cc_layer_stats_get && b->last_error == cc_last_error);
+  assert_true(b->session_outdated == cc_session_outdated);
+}
+
+/* A header is written while a session runs: it says which hits were served from the old one, also when it was looked at again in between. */
+static void outdated_hits(void **state) {
+  (void)state;
+  cc_cache *cache = open_disk();
+  const char *const *names = NULL;
+  for (int again = 0; again < 2; again++) {
+    write_text(in_folder("x.h"), "int x;\n");
+    write_text(in_folder("a.c"), "#include \"x.h\"\n");
+    write_text(in_folder("b.c"), "#include \"x.h\"\nint b;\n");
+    write_text(in_folder("c.c"), "int c;\n");
+    for (const char *name = "abc"; *name; name++) {
+      turn t = BUILD(cache, "gcc", "-c", fmt("%c.c", *name), "-o", fmt("%c.o", *name));
+      turn_free(&t);
+    }
+    assert_int_equal(cc_session_begin(cache), 0);
+    assert_hit(BUILD(cache, "gcc", "-c", "a.c", "-o", "a.o"));
+    assert_hit(BUILD(cache, "gcc", "-c", "c.c", "-o", "c.o"));
+    if (!again) assert_hit(BUILD(cache, "gcc", "-c", "b.c", "-o", "b.o"));
+    write_text(in_folder("x.h"), "int x, y;\n");
+    if (again) {
+      assert_int_equal(cc_session_changed(cache, NULL), 0);
+      turn t = BUILD(cache, "gcc", "-c", "b.c", "-o", "b.o");
+      assert_false(t.hit);
+      turn_free(&t);
+    }
+    assert_int_equal(cc_session_end(cache), again ? 1 : 2);
+    assert_int_equal(cc_session_outdated(cache, &names), again ? 1 : 2);
+    assert_string_equal(names[0], in_folder("a.o"));
+    if (!again) assert_string_equal(names[1], in_folder("b.o"));
+  }
+  assert_int_equal(cc_session_begin(cache), 0);
+  assert_hit(BUILD(cache, "gcc", "-c", "c.c", "-o", "c.o"));
+  assert_int_equal(cc_session_end(cache), 0);
+  assert_int_equal(cc_session_outdated(cache, &names), 0);
+  cc_close(cache);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -911,6 +961,7 @@ int main(void) {
       TEST(failed_compile), TEST(refused_stores),     TEST(host_without_tasks), TEST(parse_forms),     TEST(line_environment),
       TEST(uncacheable_reasons), TEST(traps),         TEST(damaged_entry),  TEST(undeliverable),       TEST(merged_streams),
       TEST(many),           TEST(upkeep),             TEST(backend),
+      TEST(outdated_hits),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -126,7 +126,8 @@ AT(cc_backend, reap, 200);
 AT(cc_backend, stats_get, 208);
 AT(cc_backend, layer_stats_get, 216);
 AT(cc_backend, last_error, 224);
-SIZE(cc_backend, 232);
+AT(cc_backend, session_outdated, 232);
+SIZE(cc_backend, 240);
 
 AT(cc_layer_ops, struct_size, 0);
 AT(cc_layer_ops, version, 4);
@@ -199,6 +200,7 @@ IS(CC_CAPTURE_STDOUT, 1);
 IS(CC_CAPTURE_STDERR, 2);
 IS(CC_RESULT_NO_DELIVERY, 1);
 IS(CC_RESULT_KEEP, 2);
+IS(CC_RESULT_KEEP_DEPFILE, 4);
 IS(CC_TIMEOUT_DEFAULT, -1);
 IS(CC_LAYER_VERSION, 1);
 IS(CC_NS_COMPILE, 0);

@@ -20,7 +20,7 @@ clang_rt() {
 }
 
 packages_of() {
-  local build='gcc g++ make libssl-dev libxxhash-dev libzstd-dev libcjson-dev'
+  local build='gcc g++ make libssl-dev libxxhash-dev libzstd-dev libcjson-dev libcurl4-openssl-dev'
   case $1 in
     build) echo "$build" ;;
     test) echo "$build libcmocka-dev pkg-config clang $(clang_rt) ninja-build cmake autoconf strace python3 python3-pip ccache valgrind fakeroot abigail-tools" ;;
