@@ -15,6 +15,7 @@
 #include <cstring>
 #include <unordered_map>
 
+#include "base/dynamic.h"
 #include "base/json.h"
 #include "core/deliver.h"
 #include "layers/disk.h"
@@ -81,6 +82,8 @@ Cache::Cache(const cc_open_options* o)
   if (!config_.log_path.empty()) log_.set_file(config_.log_path, kLogInfo);
   if (usable_state_dir_ != config_.state_dir)
     config_.problems.push_back({false, config_.state_dir, "the private folder is a link, another user's or open to others: nothing is remembered"});
+  // The static command's twin will read it, and say what is wrong with it.
+  if (config_.no_library && !kLoadsLibraries) throw CallError{CC_E_CONFIG, config_.problems.back().text};
   for (const auto& p : config_.problems) {
     log_.line(kLogError, "%s: %s", p.where.c_str(), p.text.c_str());
     if (p.fatal) throw CallError{CC_E_CONFIG, p.where + ": " + p.text};

@@ -376,6 +376,8 @@ class Suite:
             # A copy, for a build may run meanwhile.
             os.makedirs(self.root + '/bin')
             self.cchain = shutil.copy(built, self.root + '/bin/cchain')
+            if os.path.exists(built + '-dynamic'):
+                shutil.copy(built + '-dynamic', self.root + '/bin/cchain-dynamic')
             compilers = [c for c in ('gcc', 'clang') if have(c)]
             if not compilers:
                 print('0 passed, 0 failed, 0 skipped')
