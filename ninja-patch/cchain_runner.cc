@@ -261,7 +261,7 @@ struct Job {
   string command, depfile, rspfile;
   vector<string> outputs;
   bool deps_in_memory;  ///< Ninja reads the depfile and removes it
-  bool tracked;         ///< has a depfile: most likely a compile
+  bool tracked;         ///< has deps = gcc: most likely a compile
   bool keeps_rsp;       ///< stored before the edge is finished
 
   cc_invocation* inv;
@@ -424,6 +424,32 @@ struct Workers {
     DropStores();
     return left;
   }
+  /// Whether it is a compile of ours. Runs nothing, looks at little.
+  bool Parse(Job* job) {
+    const cc_backend* api = library_->api;
+    cc_invocation_options options = cc_invocation_options();
+    options.struct_size = sizeof options;
+    options.flags = CC_INV_MERGED;
+    options.cwd = cwd_.c_str();
+    job->answer = Job::kForeign;
+    if (api->parse_line(library_->cache, job->command.c_str(), &options,
+                        &job->inv) != CC_OK) {
+      job->reason = api->last_error();
+      return false;
+    }
+    if (const char* why = api->uncacheable(job->inv)) {
+      job->reason = why;
+      return false;
+    }
+    cc_task task = cc_task();
+    task.struct_size = sizeof task;
+    if (api->task(library_->cache, job->inv, &task) != CC_OK || !task.cwd) {
+      job->reason = api->last_error();
+      return false;
+    }
+    job->cwd = task.cwd;
+    return Fits(job);
+  }
   void Free(Job* job) {
     library_->api->result_clear(&job->result);
     library_->api->invocation_free(job->inv);
@@ -556,31 +582,8 @@ struct Workers {
   void LookUp(Job* job) {
     const cc_backend* api = library_->api;
     cc_cache* cache = library_->cache;
-    if (!job->inv) {
-      cc_invocation_options options = cc_invocation_options();
-      options.struct_size = sizeof options;
-      options.flags = CC_INV_MERGED;
-      options.cwd = cwd_.c_str();
-      job->answer = Job::kForeign;
-      if (api->parse_line(cache, job->command.c_str(), &options, &job->inv) !=
-          CC_OK) {
-        job->reason = api->last_error();
-        return;
-      }
-      if (const char* why = api->uncacheable(job->inv)) {
-        job->reason = why;
-        return;
-      }
-      cc_task task = cc_task();
-      task.struct_size = sizeof task;
-      if (api->task(cache, job->inv, &task) != CC_OK || !task.cwd) {
-        job->reason = api->last_error();
-        return;
-      }
-      job->cwd = task.cwd;
-      if (!Fits(job))
-        return;
-    }
+    if (!job->inv && !Parse(job))
+      return;
     bool ask = false;
     if (job->task_status >= 0)
       ask = TaskDone(job);
@@ -772,16 +775,20 @@ bool CchainRunner::StartCommand(Edge* edge) {
   lanes_.insert(job->lane);
   active_[edge] = job;
   job->depfile = edge->GetUnescapedDepfile();
-  job->tracked = !job->depfile.empty();
   const string deps = edge->GetBinding("deps");
+  job->tracked = deps == "gcc";
   if (edge->use_console() || deps == "msvc" ||
       edge->GetBindingBool("generator"))
     return StartForeign(job);
-  job->deps_in_memory = deps == "gcc" && job->tracked && !g_keep_depfile;
+  job->deps_in_memory =
+      job->tracked && !job->depfile.empty() && !g_keep_depfile;
   job->keeps_rsp = !edge->GetUnescapedRspfile().empty();
   job->command = edge->EvaluateCommand();
   for (size_t i = 0; i < edge->outputs_.size(); ++i)
     job->outputs.push_back(edge->outputs_[i]->path());
+  // What is no compile by all appearances starts at once, in its turn.
+  if (!job->tracked && !workers_->Parse(job))
+    return StartForeign(job);
   Look(job);
   return true;
 }
