@@ -31,10 +31,13 @@ LIB_LDFLAGS := -shared -Wl,-soname,libcchain.so.0 -Wl,--version-script=src/abi/l
 
 LIB_SRCS := $(sort $(wildcard src/base/*.cc src/model/*.cc src/layers/*.cc src/core/*.cc src/abi/*.cc))
 LIB_OBJS := $(LIB_SRCS:%.cc=$(B)/%.o)
+# The plug-in of the remote layers: sees include/ only, and is the only thing that is linked to libcurl.
+REMOTE_SRCS := $(sort $(wildcard src/remote/*.cc))
+REMOTE_OBJS := $(REMOTE_SRCS:%.cc=$(B)/%.o)
 CLI_SRCS := $(sort $(wildcard src/cli/*.cc))
 CLI_OBJS := $(CLI_SRCS:%.cc=$(B)/%.o)
 
-all: $(B)/libcchain.so.0 $(B)/libcchain.a $(B)/cchain ## the library, shared and static, and the command (the default)
+all: $(B)/libcchain.so.0 $(B)/libcchain.a $(B)/cchain $(B)/cchain-sh $(B)/cchain-remote.so ## the library, shared and static, its plug-in and the command (the default)
 
 $(B)/%.o: %.cc
 	@mkdir -p $(@D)
@@ -52,23 +55,34 @@ $(B)/libcchain.a: $(LIB_OBJS)
 	ld -r -o $(B)/libcchain-all.o $(LIB_OBJS) $(foreach l,zstd xxhash crypto,$(shell $(CXX) -print-file-name=lib$(l).a))
 	objcopy --wildcard --keep-global-symbol='cc_*' --keep-global-symbol='_Z*' --keep-global-symbol='DW.ref.*' $(B)/libcchain-all.o
 	rm -f $@; ar rcs $@ $(B)/libcchain-all.o; rm -f $(B)/libcchain-all.o
+$(B)/cchain-remote.so: $(REMOTE_OBJS) src/remote/remote.map
+	$(CXX) -shared -Wl,--version-script=src/remote/remote.map -Wl,-z,defs -Wl,-z,nodelete -Wl,-z,now -Wl,-O1 -Wl,--as-needed -Wl,--exclude-libs,ALL \
+	  -Wl,--gc-sections -static-libstdc++ $(SAN) -o $@ $(REMOTE_OBJS) -lcurl -lssl -lcrypto -lcjson -lpthread
 $(B)/cchain: $(CLI_OBJS) $(LIB_OBJS)
 	$(CXX) $(OPT) $(SAN) -no-pie -static-libstdc++ -static-libgcc -Wl,--gc-sections -Wl,-O1 -Wl,--as-needed -Wl,-z,norelro -Wl,--hash-style=gnu \
 	  -o $@ $(CLI_OBJS) $(LIB_OBJS) $(STATIC_LIBS) -lpthread -ldl
 
+# The same program, which sees by its name what it is to be: a shell for make.
+$(B)/cchain-sh: $(B)/cchain
+	ln -sf cchain $@
+
 # ---- installation: header, libraries, pkg-config file, command ------------------------------------------------------------
 LIBDIR ?= $(PREFIX)/lib
-install: all ## install under PREFIX (and DESTDIR)
+# With LINKS=DIR also a folder of links for the compilers of this machine.
+install: all ## install under PREFIX (and DESTDIR); LINKS=DIR for a folder of compilers' names
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(PREFIX)/include
 	install -m 755 $(B)/cchain $(DESTDIR)$(PREFIX)/bin/cchain
+	ln -sf cchain $(DESTDIR)$(PREFIX)/bin/cchain-sh
 	install -m 644 include/cchain.h include/cchain_layer.h $(DESTDIR)$(PREFIX)/include/
 	install -m 755 $(B)/libcchain.so.0 $(DESTDIR)$(LIBDIR)/libcchain.so.$(VERSION)
+	install -m 755 $(B)/cchain-remote.so $(DESTDIR)$(LIBDIR)/cchain-remote.so
 	ln -sf libcchain.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libcchain.so.0
 	ln -sf libcchain.so.0 $(DESTDIR)$(LIBDIR)/libcchain.so
 	install -m 644 $(B)/libcchain.a $(DESTDIR)$(LIBDIR)/libcchain.a
 	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$${prefix}/include' '' 'Name: cchain' \
 	  'Description: compile-output cache for build tools' 'Version: $(VERSION)' 'Libs: -L$${libdir} -lcchain' \
 	  'Libs.private: -lstdc++ -lpthread -ldl' 'Cflags: -I$${includedir}' > $(DESTDIR)$(LIBDIR)/pkgconfig/cchain.pc
+	$(if $(LINKS),$(B)/cchain links --target=$(PREFIX)/bin/cchain $(DESTDIR)$(LINKS) >/dev/null)
 
 # ---- tests: each tests/unit/test_*.cc and tests/abi/test_*.c is a cmocka program ---------------------------------------
 UNIT_TESTS := $(patsubst %.cc,$(B)/%,$(sort $(wildcard tests/unit/test_*.cc)))
@@ -86,4 +100,4 @@ help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | while IFS=$$'\t' read -r t d; do printf '  %-14s %s\n' "$$t" "$$d"; done
 
 .PHONY: all clean help install
--include $(LIB_OBJS:.o=.d) $(CLI_OBJS:.o=.d) $(wildcard $(B)/tests/unit/*.d $(B)/tests/abi/*.d $(B)/tests/fuzz/*.d $(B)/tests/bench/*.d)
+-include $(LIB_OBJS:.o=.d) $(REMOTE_OBJS:.o=.d) $(CLI_OBJS:.o=.d) $(wildcard $(B)/tests/unit/*.d $(B)/tests/abi/*.d $(B)/tests/fuzz/*.d $(B)/tests/bench/*.d)

@@ -1,6 +1,6 @@
 # Tests. `make test` sets up what it needs; the logs of each program are in build/test-logs.
 FUZZ := $(patsubst tests/fuzz/fuzz_%.cc,$(B)/tests/fuzz/replay_%,$(sort $(wildcard tests/fuzz/fuzz_*.cc)))
-TEST_SCRIPTS := tests/cli/run.sh::$(B)/cchain
+TEST_SCRIPTS := tests/cli/run.sh::$(B)/cchain tests/remote/test_http.py
 
 # A fuzz target with a main of its own that feeds it the kept corpus: needs no libFuzzer.
 $(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(LIB_OBJS)
@@ -23,7 +23,8 @@ test-tsan: ## tests with threads under the thread sanitizer
 	$(MAKE) --no-print-directory -j$$(nproc) B=$(B)/tsan OPT=-O1 SAN=-fsanitize=thread sanitized-programs $(B)/tsan/libcchain.so.0
 	tests/tools/run-tests.sh $(B)/tsan/test-logs $(B)/tsan/tests/unit/test_disk $(B)/tsan/tests/unit/test_stats
 
-test-servers: ## tests against real servers (none yet: the remote layers are to come)
-	@echo 'no remote layer is built yet, so there is no server to test against: nothing was run'
+test-servers: test-packages ## tests of the remote layers against real servers (what is not installed is skipped, with the reason)
+	$(MAKE) --no-print-directory -j$$(nproc) all
+	tests/tools/run-tests.sh $(B)/test-logs $(sort $(wildcard tests/remote/test_*.py))
 
 .PHONY: test test-packages test-programs test-sanitized sanitized-programs test-tsan test-servers

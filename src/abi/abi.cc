@@ -318,20 +318,18 @@ int cc_lookup_many(cc_cache* cache, cc_request* requests, size_t count) {
   return guard("cc_lookup_many", [&] {
     use(cache);
     if (count) need(requests, "requests");
-    int hits = 0;
-    for (size_t i = 0; i < count; i++) {
-      requests[i].status = cc_lookup(cache, requests[i].inv, requests[i].tenant, requests[i].result);
-      if (requests[i].status > 0) hits++;
-    }
-    return hits;
+    return use(cache)->lookup_many(
+        requests, count,
+        [](cc_request* r, void* c) { return r->status = cc_lookup(static_cast<cc_cache*>(c), r->inv, r->tenant, r->result); }, cache);
   });
 }
 int cc_prefetch(cc_cache* cache, cc_invocation* const* invs, size_t count, const char* tenant) {
   return guard("cc_prefetch", [&] {
     use(cache);
     if (count) need(invs, "invs");
-    for (size_t i = 0; i < count; i++) use(invs[i]);
-    use(cache)->check_tenant(tenant);
+    std::vector<Invocation*> list;
+    for (size_t i = 0; i < count; i++) list.push_back(use(invs[i]));
+    use(cache)->prefetch(list.data(), count, tenant);
     return CC_OK;
   });
 }

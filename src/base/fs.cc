@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
@@ -83,6 +84,15 @@ int stat_file_at(int dir, const char* name, FileId* id) { return statx_id(dir, n
 int stat_file(const char* path, FileId* id) { return statx_id(AT_FDCWD, path, 0, id); }
 int lstat_file(const char* path, FileId* id) { return statx_id(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, id); }
 int fstat_file(int fd, FileId* id) { return statx_id(fd, "", AT_EMPTY_PATH, id); }
+
+int entry_times(const char* path, int64_t* born, int64_t* changed) {
+  struct statx sx;
+  if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_MTIME | STATX_CTIME | STATX_BTIME, &sx) != 0) return errno;
+  auto ns = [](const struct statx_timestamp& t) { return static_cast<int64_t>(t.tv_sec) * 1000000000 + t.tv_nsec; };
+  *changed = ns(sx.stx_ctime);
+  *born = sx.stx_mask & STATX_BTIME ? ns(sx.stx_btime) : std::min(ns(sx.stx_mtime), *changed);
+  return 0;
+}
 
 int read_file(const char* path, std::string* out, uint64_t limit, FileId* id) {
   // Without O_NONBLOCK a FIFO that took the file's place would hold us up here.
@@ -262,6 +272,12 @@ bool trusted_filesystem(const char* path) {
 int64_t now_ns() {
   timespec ts;
   clock_gettime(CLOCK_REALTIME_COARSE, &ts);
+  return ts.tv_sec * int64_t{1000000000} + ts.tv_nsec;
+}
+
+int64_t tick_ns() {
+  timespec ts;
+  clock_getres(CLOCK_REALTIME_COARSE, &ts);
   return ts.tv_sec * int64_t{1000000000} + ts.tv_nsec;
 }
 

@@ -30,6 +30,9 @@ int lstat_file(const char* path, FileId* id);
 int fstat_file(int fd, FileId* id);
 int stat_file_at(int dir, const char* name, FileId* id);
 
+// When an entry of a directory came into being (as far as the file system knows) and when it last changed; links are not followed.
+int entry_times(const char* path, int64_t* born_ns, int64_t* changed_ns);
+
 // Reads a regular file whole. EFBIG above `limit`, EINVAL for what is not a regular file (found before any read; opened non-blocking). `id`,
 // if given, is that of the open file before the read.
 int read_file(const char* path, std::string* out, uint64_t limit, FileId* id = nullptr);
@@ -72,8 +75,9 @@ bool over_file_limit(uint64_t size);
 // True for ext4, xfs, btrfs and tmpfs: times and inode numbers there can be trusted between processes.
 bool trusted_filesystem(const char* path);
 
-// CLOCK_REALTIME as the kernel stamps files (coarse), in ns.
+// CLOCK_REALTIME as the kernel stamps files (coarse), in ns, and how coarse it is.
 int64_t now_ns();
+int64_t tick_ns();
 
 // Lexical helpers: no file is looked at.
 std::string path_join(std::string_view dir, std::string_view name);  // name if absolute, or dir empty

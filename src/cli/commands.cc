@@ -2,7 +2,10 @@
 #include "cli/commands.h"
 
 #include <cchain.h>
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <algorithm>
@@ -12,6 +15,7 @@
 
 #include "cli/io.h"
 #include "cli/json.h"
+#include "cli/links.h"
 #include "cli/text.h"
 
 namespace cli {
@@ -21,7 +25,7 @@ namespace {
 constexpr std::string_view kUsage =
     "usage: cchain COMPILER ARGUMENT...       compile, or take the result from the cache\n"
     "       cchain -- COMPILER ARGUMENT...    the same, where COMPILER is named like a subcommand\n"
-    "       cchain SUBCOMMAND ARGUMENT...     stats, config, trim, clear, flush, version, help\n";
+    "       cchain SUBCOMMAND ARGUMENT...     stats, config, trim, clear, flush, links, version, help\n";
 
 constexpr std::string_view kHelp =
     "\n"
@@ -33,6 +37,7 @@ constexpr std::string_view kHelp =
     "  trim      remove the entries that have not been used for longest\n"
     "  clear     remove all entries\n"
     "  flush     wait until everything that was stored has reached its layers\n"
+    "  links     make a folder of links for the compilers on PATH\n"
     "  version   the version (-V)\n"
     "  help      this text (-h), or more about a subcommand: cchain help stats\n"
     "\n"
@@ -46,6 +51,7 @@ constexpr std::string_view kHelp =
     "  CCHAIN_READ_ONLY     all or remote: store nothing there\n"
     "  CCHAIN_RECACHE=1     look nothing up, replace what is stored\n"
     "  CCHAIN_PREFIX        run the compiles of misses through this: distcc, icecc. Not what can't be cached\n"
+    "  CCHAIN_SHELL         the shell behind make SHELL=cchain-sh; else /bin/sh\n"
     "  CCHAIN_LOG           a file for troubles\n"
     "  CCHAIN_STATS_LOG     a file for one build's statistics\n"
     "  CCHAIN_WARN=1        troubles on stderr too, as they happen\n";
@@ -82,6 +88,12 @@ constexpr Topic kTopics[] = {
      "usage: cchain flush\n"
      "\n"
      "Waits until everything that was stored has reached its layers.\n"},
+    {"links",
+     "usage: cchain links DIR [--target FILE]\n"
+     "\n"
+     "Makes DIR and in it a link to cchain for each C and C++ compiler on PATH: cc, gcc, g++-12, clang++, …\n"
+     "With DIR first on PATH, every build that calls a compiler by its name goes through the cache. What stands in DIR stays.\n"
+     "  --target FILE   what they lead to; without it, this program\n"},
     {"version", "usage: cchain version\n"},
     {"help", "usage: cchain help [SUBCOMMAND]\n"},
 };
@@ -426,6 +438,36 @@ int flush(int argc, char** argv) {
   return left > 0;
 }
 
+int links(int argc, char** argv) {
+  std::string folder, target;
+  std::string_view value;
+  Arguments args(argc, argv);
+  while (args.next()) {
+    if (args.takes("--target", &value)) {
+      if (value.empty()) return wrong_usage("links", "no target");
+      target = value;
+    } else if (args.word().substr(0, 1) == "-" || !folder.empty()) {
+      return wrong_usage("links", "unknown argument: ", args.word());
+    } else {
+      folder = args.word();
+    }
+  }
+  if (folder.empty()) return wrong_usage("links", "no folder");
+  char self[PATH_MAX];
+  if (target.empty()) {
+    if (!realpath("/proc/self/exe", self)) return complain("links: /proc/self/exe: ", strerror(errno)), 1;
+    target = self;
+  }
+  std::vector<std::string> made, kept;
+  std::string what;
+  if (int error = make_links(folder, target, &made, &kept, &what)) return complain("links: ", what + ": ", strerror(error)), 1;
+  for (const std::string& name : kept) complain("links: left as it is: ", folder + "/", name);
+  if (made.empty()) return complain("links: no compiler on PATH"), 1;
+  std::string out;
+  for (const std::string& name : made) out += (out.empty() ? "" : " ") + show_text(name);
+  return print(out + "\n") | (kept.empty() ? 0 : 1);
+}
+
 int version(int argc, char** argv) {
   if (argc > 1) return wrong_usage("version", "unknown argument: ", argv[1]);
   return print(std::string("cchain ") + cc_version_string() + "\n");
@@ -462,6 +504,7 @@ int subcommand(int argc, char** argv) {
   if (name == "trim") return trim(argc, argv);
   if (name == "clear") return clear(argc, argv);
   if (name == "flush") return flush(argc, argv);
+  if (name == "links") return links(argc, argv);
   if (name == "version") return version(argc, argv);
   return help(argc, argv);
 }

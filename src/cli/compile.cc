@@ -3,6 +3,7 @@
 
 #include <cchain.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -32,6 +33,7 @@ struct Command {
   Program program;
   FileKey self;
   Guard guard;
+  const char* line = nullptr;  // what a shell was given; then there are no words and no program
 };
 
 // The command itself in our place: same process, descriptors, terminal, arguments.
@@ -99,9 +101,14 @@ int run_task(const Command& c, const cc_task& task, const winsize* terminal, boo
   const bool compiles = task.kind == CC_TASK_COMPILE;
   Prefix prefix;
   if (compiles) prefix = find_prefix(c, warnings);
+  // Where a line says `cd DIR &&`, that is where it runs, and what it names is looked for from there.
+  if (c.line && chdir(task.cwd) != 0) return errno;
+  const char* path = getenv("PATH");
+  for (const char* const* e = task.env; e && *e; e++)
+    if (strncmp(*e, "PATH=", 5) == 0) path = *e + 5;
   Program program = c.program;
   if (!prefix.words.empty()) program = prefix.program;
-  else if (strcmp(task.argv[0], c.argv[0]) != 0) program = find_program(task.argv[0], getenv("PATH"), c.self, c.guard);
+  else if (c.line || strcmp(task.argv[0], c.argv[0]) != 0) program = find_program(task.argv[0], path, c.self, c.guard);
   if (program.error) return program.error;
 
   std::vector<const char*> argv;
@@ -115,7 +122,7 @@ int run_task(const Command& c, const cc_task& task, const winsize* terminal, boo
   more.push_back(active.c_str());
   std::vector<const char*> env = environment_with(more);
 
-  // task.cwd is where we are: the invocation was parsed without another one.
+  // task.cwd is where we are: words were parsed without another one.
   Run what;
   what.path = program.path.c_str();
   what.argv = argv.data();
@@ -137,12 +144,15 @@ class Session {
   // Returns if the command is to be run as if we were not there.
   void run() {
     if (!open()) return trouble(cc_last_error());
+    // What is no compile at all is not counted: most lines that a shell is given are not.
+    if (c_.line && cc_invocation_uncacheable(inv_)) return;
     for (int tasks = 0; tasks <= kMaxTasks;) {
       cc_result result = {sizeof result};
       int status = cc_lookup(cache_, inv_, nullptr, &result);
       if (status > 0) {
         deliver(result.stdout_data, result.stdout_size, result.stderr_data, result.stderr_size);
-        cc_flush(cache_, 0);  // statistics and marks; what cc_close frees besides, the kernel frees faster
+        // Statistics and marks; what cc_close frees besides, the kernel frees faster. What was found far away may be on its way to nearer layers.
+        if (cc_flush(cache_, 0) > 0) close();
         _exit(result.exit_status);
       }
       if (status < 0) return trouble(cc_last_error());
@@ -179,7 +189,9 @@ class Session {
       how.flags = CC_INV_TERMINAL;
       how.columns = terminal_.ws_col | static_cast<uint32_t>(stdin_columns_) << 16;
     }
-    if (cc_invocation_parse_argv(cache_, c_.argc, c_.argv, &how, &inv_) == CC_OK) return true;
+    if ((c_.line ? cc_invocation_parse_line(cache_, c_.line, &how, &inv_)
+                 : cc_invocation_parse_argv(cache_, c_.argc, c_.argv, &how, &inv_)) == CC_OK)
+      return true;
     inv_ = nullptr;
     return false;
   }
@@ -259,6 +271,18 @@ void compile(int argc, char** argv) {
     // What memory is left goes to the compiler.
   }
   become(c);
+}
+
+void compile_line(const char* line) {
+  const bool streams = reserve_standard_streams();
+  const char* active = getenv(Guard::kVariable);
+  Command c = {line, 0, nullptr, {}, own_file(), Guard(active, active ? getpid() : 0, active ? getppid() : 0), line};
+  if (!streams || c.guard.in_compile() || env_flag("CCHAIN_DISABLE")) return;
+  const int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (here < 0) return;
+  Session(c).run();
+  (void)!fchdir(here);  // should it fail: a `cd` of the line is an absolute one
+  close(here);
 }
 
 }  // namespace cli

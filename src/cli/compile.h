@@ -8,4 +8,8 @@ namespace cli {
 // compiler or a launcher.
 [[noreturn]] void compile(int argc, char** argv);
 
+// The same for a shell line, if it is one compile that can be cached and nothing else; returns if it is for the shell, in the directory it was
+// called in. Then nothing has been run but questions to the compiler.
+void compile_line(const char* line);
+
 }  // namespace cli

@@ -1,4 +1,4 @@
-// The `cchain` command: it stands before a compile command, is called by a compiler's name, or is asked about itself.
+// The `cchain` command: it stands before a compile command, is called by a compiler's name or as a shell, or is asked about itself.
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include <unistd.h>
@@ -8,18 +8,21 @@
 #include "cli/commands.h"
 #include "cli/compile.h"
 #include "cli/io.h"
+#include "cli/shell.h"
 
 namespace {
 
-bool is_cchain(const char* word) {
+bool is_called(const char* word, const char* name) {
   const char* slash = strrchr(word, '/');
-  return strcmp(slash ? slash + 1 : word, "cchain") == 0;
+  return strcmp(slash ? slash + 1 : word, name) == 0;
 }
+bool is_cchain(const char* word) { return is_called(word, "cchain"); }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc < 1) return cli::usage();
+  if (is_called(argv[0], "cchain-sh")) cli::shell(argc, argv);
   if (!is_cchain(argv[0])) cli::compile(argc, argv);
   // CC="cchain gcc" and CMAKE_C_COMPILER_LAUNCHER=cchain meet: once is enough.
   while (argc > 1 && is_cchain(argv[1])) argc--, argv++;

@@ -70,10 +70,12 @@ Cache::Cache(const cc_open_options* o)
       pid_(getpid()),
       serial_(next_serial.fetch_add(1)),
       no_env_(o && (o->flags & CC_OPEN_NO_ENV)),
+      config_no_files_(o && (o->flags & CC_OPEN_NO_FILES)),
       usable_state_dir_(is_private_or_absent(config_.state_dir) ? config_.state_dir : ""),
       looker_(usable_state_dir_),
       memo_(usable_state_dir_.empty() ? "" : usable_state_dir_ + "/memo", 0x43434d31, 1u << 14),
       compilers_(usable_state_dir_, &looker_, &memo_),
+      breakers_(usable_state_dir_.empty() ? "" : usable_state_dir_ + "/breakers", 0x43434231, 64),
       chain_(&log_) {
   if (o && o->log) log_.set_callback(o->log, o->log_user, o->log_level);
   if (!config_.log_path.empty()) log_.set_file(config_.log_path, kLogInfo);
@@ -108,15 +110,73 @@ Cache::Cache(const cc_open_options* o)
           used[i] = true;
           host_layer(o->host_layers[i], lc);
         }
+    } else if (lc.remote()) {
+      add_remote(lc);
     }
   }
   for (size_t i = 0; i < used.size(); i++)
     if (!used[i]) host_layer(o->host_layers[i], LayerConfig{});
+  if (chain_.has_remote()) start_remote();
+}
+
+void Cache::add_remote(const LayerConfig& lc) {
+  RemoteOptions r;
+  r.name = lc.name;
+  r.type = lc.type;
+  r.plugin = find_plugin();
+  for (auto& o : lc.options) r.options.emplace_back(o.name, o.value);
+  r.flags = (no_env_ ? CC_PLUGIN_NO_ENV : 0) | (config_no_files_ ? CC_PLUGIN_NO_FILES : 0);
+  r.connect_timeout_ms = lc.connect_timeout_ms;
+  r.timeout_ms = lc.timeout_ms;
+  r.connections = lc.connections;
+  r.max_size = lc.max_entry_size ? lc.max_entry_size : config_.max_entry_size;
+  r.cancel = &cancel_;
+  r.breakers = &breakers_;
+  r.trouble = [this](const std::string& text) { trouble(text); };
+  auto layer = std::make_unique<RemoteLayer>(std::move(r), &log_);
+  RemoteLayer* remote = layer.get();
+  chain_.add(std::move(layer), lc, remote);
+}
+
+void Cache::start_remote() {
+  auto tell = [this](const std::string& text) { trouble(text); };
+  behind_ = std::make_unique<Behind>(&log_, usable_state_dir_.empty() ? "" : usable_state_dir_ + "/spool", tell);
+  for (auto& l : chain_.links())
+    behind_->add({l.layer.get(), l.remote, l.config.max_entry_size ? l.config.max_entry_size : config_.max_entry_size, l.config.spool});
+  chain_.set_behind(behind_.get());
+  Prefetcher::Services s;
+  s.keys = [this](Invocation* inv) {
+    std::string why;
+    if (inv->from_key) {
+      KeyHasher h("cchain host result 1");
+      h.field("tenant", inv->tenant);
+      h.field("key", inv->host_key);
+      inv->invocation_key = h.finish();
+      return true;
+    }
+    return keys(inv, inv->tenant, epoch(), &why);
+  };
+  s.evaluate = [this](Invocation* inv, const InputsRecord::Set& set, Digest* key) {
+    Evaluation ev = cchain::evaluate(looker_, memo_, inv->invocation_key, set.places, inv->cwd, epoch());
+    *key = ev.key;
+    return ev.matched;
+  };
+  s.entry_keys = [](Invocation* inv, const Digest& key, bool streams) {
+    Digest other = class_key(key, inv->stream_class);
+    return streams ? std::vector<Digest>{other, key} : std::vector<Digest>{key, other};
+  };
+  prefetcher_ = std::make_unique<Prefetcher>(&chain_, std::move(s));
 }
 
 Cache::~Cache() {
   try {
-    flush(CC_TIMEOUT_DEFAULT);
+    wait_idle(CC_TIMEOUT_DEFAULT);
+    if (prefetcher_) prefetcher_->stop();
+    if (behind_) behind_->hurry();
+    wait_behind(CC_TIMEOUT_DEFAULT, false);
+    if (behind_) behind_->stop();
+    for (auto& l : chain_.links()) l.layer->flush();
+    write_stats();
   } catch (...) {  // no memory: statistics are lost
   }
   {
@@ -324,6 +384,11 @@ void Cache::task_done(Invocation* inv, const cc_task_result& r) {
   KeyHasher h("cchain preprocessed 1");
   h.field("base", inv->base_key);
   h.field("text", sha256(out));
+  // What it warns of by itself is not in the text.
+  h.field("said", err);
+  // Comments steer warnings, columns reach some objects, and both are not in the text.
+  const bool exact = inv->command.warnings || inv->command.columns_matter || out.find("__builtin_COLUMN") != out.npos || out.find("source_location") != out.npos;
+  std::string digests;
   for (auto& [name, system] : files) {
     Looker::Node* n = looker_.node(path_join(inv->cwd, name));
     Looker::Look l = looker_.look(n, e);
@@ -336,17 +401,20 @@ void Cache::task_done(Invocation* inv, const cc_task_result& r) {
       inv->preprocess_refused = "a precompiled header stands beside " + n->path;
       return;
     }
-    if (inv->command.warnings && !system) {
-      // Comments steer warnings and are not in the preprocessed text.
-      Digest d;
-      if (looker_.digest(n, e, &d) != 0) {
-        inv->preprocess_refused = n->path + " can't be read";
-        return;
-      }
-      h.field("file", d);
+    Digest d;
+    if (looker_.digest(n, e, &d) != 0) {
+      inv->preprocess_refused = n->path + " can't be read";
+      return;
     }
+    digests.append(reinterpret_cast<const char*>(d.b.data()), 32);
   }
+  if (exact) h.field("files", digests);
   inv->preprocessed_key = h.finish();
+  // Diagnostics show lines as they are written.
+  KeyHasher streams("cchain preprocessed streams 1");
+  streams.field("key", inv->preprocessed_key);
+  streams.field("files", digests);
+  inv->preprocessed_streams_key = streams.finish();
 }
 
 // ---- lookup
@@ -357,6 +425,10 @@ void Cache::count_uncacheable(Invocation* inv, const std::string& why) {
   std::lock_guard<std::mutex> lock(reasons_mutex_);
   reasons_["reason:" + why]++;
 }
+void Cache::trouble(const std::string& text) {
+  std::lock_guard<std::mutex> lock(reasons_mutex_);
+  reasons_["trouble:" + text]++;
+}
 void Cache::count_miss(const std::string& why) {
   counters_.misses++;
   for (auto& l : chain_.links()) l.layer->counters.misses.fetch_add(1, std::memory_order_relaxed);
@@ -365,9 +437,10 @@ void Cache::count_miss(const std::string& why) {
 }
 
 bool Cache::keys(Invocation* inv, const std::string& tenant, uint64_t e, std::string* why) {
-  auto known = compilers_.get(inv->probe, inv->question.cwd, e, nullptr);
+  auto known = compilers_.get(inv->probe, inv->question.cwd, e, &inv->compiler_changed);
   if (!known) {
     inv->compiler.reset();
+    if (inv->only_known) return false;
     if (!inv->probe_run) inv->probe_run = std::make_unique<Probe>(inv->question, inv->env, &looker_, &memo_);
     if (!inv->probe_run->refused().empty()) {
       inv->uncacheable = inv->probe_run->refused();
@@ -401,16 +474,15 @@ bool Cache::keys(Invocation* inv, const std::string& tenant, uint64_t e, std::st
   return true;
 }
 
-bool Cache::find_entry(Invocation* inv, const Digest& key, bool streams_first, ResultOwner* owner, Digest* found_key) {
+bool Cache::find_entry(Invocation* inv, const Digest& key, bool streams_first, ResultOwner* owner, const Digest* streams_key) {
   for (int turn = 0; turn < 2; turn++) {
-    Digest k = (turn == 0) == streams_first ? class_key(key, inv->stream_class) : key;
-    if (!chain_.get_entry(inv->tenant, k, inv->stream_class, config_.max_entry_size, cancelled_, &owner->found)) continue;
+    Digest k = (turn == 0) == streams_first ? class_key(streams_key ? *streams_key : key, inv->stream_class) : key;
+    if (!chain_.get_entry(inv->tenant, k, inv->stream_class, config_.max_entry_size, cancel_.flag(), &owner->found)) continue;
     const Entry& e = owner->found.e;
     bool merged_host = inv->flags & CC_INV_MERGED;
     // Two streams can't be made one: their order is lost. One that was merged is stderr, for no command that is cached can write to stdout.
     if (merged_host && !e.merged && !e.stdout_data.empty() && !e.stderr_data.empty()) continue;
     if (!merged_host && e.merged && inv->command.stdout_possible) continue;
-    if (found_key) *found_key = k;
     return true;
   }
   return false;
@@ -435,7 +507,7 @@ bool Cache::find_direct(Invocation* inv, uint64_t e, ResultOwner* owner) {
     }
     return true;
   });
-  if (!hit) owner->reason = !any ? "this source was not compiled before with these options" : !why.empty() ? why : "an input has changed";
+  if (!hit) owner->reason = !any ? inv->compiler_changed.empty() ? "this source was not compiled before with these options" : "the compiler is asked anew: " + inv->compiler_changed : !why.empty() ? why : "an input has changed";
   return hit;
 }
 
@@ -447,6 +519,7 @@ int Cache::find(Invocation* inv, const std::string& tenant, uint64_t e, ResultOw
     h.field("tenant", tenant);
     h.field("key", inv->host_key);
     inv->invocation_key = h.finish();
+    if (prefetcher_) prefetcher_->passed(inv->invocation_key);
     if (!config_.recache && find_entry(inv, inv->invocation_key, false, owner, nullptr)) return 1;
     owner->reason = config_.recache ? "recache is on" : "this key was not stored before";
     inv->missed = true;
@@ -463,7 +536,9 @@ int Cache::find(Invocation* inv, const std::string& tenant, uint64_t e, ResultOw
       return 0;
     }
     inv->missed = false;
+    if (prefetcher_) prefetcher_->passed(inv->invocation_key);
     if (!config_.recache && uses_direct() && find_direct(inv, e, owner)) return 1;
+    if (behind_) behind_->send_spooled();
     if (config_.recache) owner->reason = "recache is on";
     inv->missed = true;
     inv->missed_ns = now_ns();
@@ -495,7 +570,7 @@ int Cache::find(Invocation* inv, const std::string& tenant, uint64_t e, ResultOw
     inv->preprocessed = true;
   }
   if (uses_preprocess() && inv->preprocess_refused.empty() && !config_.recache) {
-    if (find_entry(inv, inv->preprocessed_key, false, owner, nullptr)) return 1;
+    if (find_entry(inv, inv->preprocessed_key, false, owner, &inv->preprocessed_streams_key)) return 1;
     owner->reason = "the preprocessed source is new";
   }
   inv->next_task = CC_TASK_COMPILE;
@@ -561,7 +636,7 @@ bool Cache::deliver(Invocation* inv, ResultOwner* owner, bool depfile, std::stri
 int Cache::lookup(Invocation* inv, const char* tenant_c, cc_result* result) {
   std::string tenant = check_tenant(tenant_c);
   check_own(inv);
-  if (cancelled_.load(std::memory_order_relaxed)) throw CallError{CC_E_CANCELLED, "cancelled"};
+  if (cancelled()) throw CallError{CC_E_CANCELLED, "cancelled"};
   auto owner = std::make_unique<ResultOwner>();
   int hit = 0;
   if (config_.disabled) {
@@ -590,7 +665,7 @@ int Cache::lookup(Invocation* inv, const char* tenant_c, cc_result* result) {
       inv->missed = false;
     }
   }
-  if (cancelled_.load(std::memory_order_relaxed) && !hit) throw CallError{CC_E_CANCELLED, "cancelled"};
+  if (cancelled() && !hit) throw CallError{CC_E_CANCELLED, "cancelled"};
   if (hit || inv->next_task == CC_TASK_COMPILE) {
     counters_.lookups++;
     if (hit) {
@@ -734,6 +809,8 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
     throw CallError{CC_E_UNCACHEABLE, why};
   };
   if (r.exit_status != 0) throw CallError{CC_E_UNCACHEABLE, "the command failed"};
+  // Without a build session nobody waits for this process: what has a spool is left to the next one.
+  if (behind_) behind_->spool_at_once(session_depth_.load(std::memory_order_relaxed) == 0);
   if (r.stdout_size + r.stderr_size > kMaxStreams) refuse("its diagnostics are too long");
   Entry e;
   e.merged = inv->flags & CC_INV_MERGED;
@@ -806,7 +883,7 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
         why = found.why + " during the compile";
       } else if (looker_.digest(looker_.node(path_join(inv->cwd, inv->command.source)), now, &source) != 0 || source != inv->source_digest) {
         why = "the source changed during the compile";
-      } else if (auto c = compilers_.get(inv->probe, inv->question.cwd, now, nullptr); !c || c->identity != inv->compiler->identity) {
+      } else if (auto c = compilers_.get(inv->probe, inv->question.cwd, now); !c || c->identity != inv->compiler->identity) {
         why = "the compiler changed during the compile";
       } else {
         set.streams = streams;
@@ -838,7 +915,7 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
     }
     if (inv->closure->has_date(names, ev.source_date_epoch, now)) against = "__DATE__, __TIME__ or __TIMESTAMP__, or pieces of them";
     if (against.empty()) {
-      if (put(inv->preprocessed_key) && !stored) counters_.stores++;
+      if (put(streams ? inv->preprocessed_streams_key : inv->preprocessed_key) && !stored) counters_.stores++;
       stored = true;
     } else {
       why = against;
@@ -997,20 +1074,72 @@ bool Cache::reap(cc_completion* out) {
   return true;
 }
 
+int Cache::wait_idle(int32_t timeout_ms) {
+  std::unique_lock<std::mutex> lock(async_mutex_);
+  auto idle = [&] { return jobs_.empty() && running_ == 0; };
+  using Clock = std::chrono::steady_clock;
+  auto until = Clock::now() + std::chrono::milliseconds(timeout_ms < 0 ? config_.flush_timeout_ms : timeout_ms);
+  // cc_cancel may come from a signal handler, which can notify nobody: so it is looked for.
+  while (!idle() && !cancelled() && Clock::now() < until) idle_cv_.wait_until(lock, std::min(until, Clock::now() + std::chrono::milliseconds(20)));
+  return static_cast<int>(jobs_.size() + running_);
+}
+
+int Cache::wait_behind(int32_t timeout_ms, bool spooling_too) {
+  if (!behind_) return 0;
+  return static_cast<int>(behind_->drain(Behind::now_ms() + (timeout_ms < 0 ? config_.flush_timeout_ms : timeout_ms), cancel_.flag(), spooling_too));
+}
+
 int Cache::flush(int32_t timeout_ms) {
-  int left = 0;
-  {
-    std::unique_lock<std::mutex> lock(async_mutex_);
-    auto idle = [&] { return jobs_.empty() && running_ == 0; };
-    using Clock = std::chrono::steady_clock;
-    auto until = Clock::now() + std::chrono::milliseconds(timeout_ms < 0 ? config_.flush_timeout_ms : timeout_ms);
-    // cc_cancel may come from a signal handler, which can notify nobody: so it is looked for.
-    while (!idle() && !cancelled() && Clock::now() < until) idle_cv_.wait_until(lock, std::min(until, Clock::now() + std::chrono::milliseconds(20)));
-    left = static_cast<int>(jobs_.size() + running_);
-  }
+  const int64_t start = behind_ ? Behind::now_ms() : 0;
+  const int32_t all = timeout_ms < 0 ? config_.flush_timeout_ms : timeout_ms;
+  int left = wait_idle(timeout_ms);
+  if (behind_ && all > 0) behind_->send_spooled();
+  if (behind_) left += wait_behind(static_cast<int32_t>(std::max<int64_t>(0, all - (Behind::now_ms() - start))), true);
   for (auto& l : chain_.links()) l.layer->flush();
   write_stats();
   return left;
+}
+
+// ---- many at once
+
+int Cache::lookup_many(cc_request* requests, size_t count, int (*one)(cc_request*, void*), void* user) {
+  if (prefetcher_ && count > 1) {
+    // Those of each tenant, in their order; a wrong tenant is told of by its own lookup.
+    std::map<std::string, std::vector<Invocation*>> by_tenant;
+    for (size_t i = 0; i < count; i++)
+      if (requests[i].inv) by_tenant[requests[i].tenant ? requests[i].tenant : config_.tenant].push_back(reinterpret_cast<Invocation*>(requests[i].inv));
+    for (auto& [tenant, invs] : by_tenant)
+      if (valid_tenant(tenant)) prefetch(invs.data(), invs.size(), tenant.c_str());
+  }
+  int hits = 0;
+  for (size_t i = 0; i < count; i++) hits += one(&requests[i], user) > 0;
+  return hits;
+}
+
+// An invocation belongs to its host: what is needed of it is copied.
+void Cache::prefetch(Invocation* const* invs, size_t count, const char* tenant_c) {
+  std::string tenant = check_tenant(tenant_c);
+  for (size_t i = 0; i < count; i++) check_own(invs[i]);
+  if (!prefetcher_ || cancelled() || config_.disabled || config_.recache || !uses_direct()) return;
+  std::vector<std::unique_ptr<Invocation>> items;
+  for (size_t i = 0; i < count; i++) {
+    const Invocation& from = *invs[i];
+    if (!from.uncacheable.empty()) continue;
+    auto inv = std::make_unique<Invocation>();
+    inv->only_known = true;
+    inv->cwd = from.cwd;
+    inv->tenant = tenant;
+    inv->from_key = from.from_key;
+    inv->host_key = from.host_key;
+    inv->stream_class = from.stream_class;
+    inv->command = from.command;
+    inv->question.cwd = from.question.cwd;
+    inv->probe = from.probe;
+    inv->key_env = from.key_env;
+    if (const char* pwd = from.env.get("PWD")) inv->env.set("PWD", pwd);
+    items.push_back(std::move(inv));
+  }
+  prefetcher_->add(std::move(items));
 }
 
 // ---- statistics

@@ -18,6 +18,7 @@
 #include "core/chain.h"
 #include "core/config.h"
 #include "core/invocation.h"
+#include "core/prefetch.h"
 #include "core/stats.h"
 #include "model/compiler.h"
 #include "model/looker.h"
@@ -62,10 +63,15 @@ class Cache {
   int session_end();
   int session_outdated(const char* const** outputs);
 
-  void cancel() { cancelled_.store(true); }
-  void resume() { cancelled_.store(false); }
-  bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
+  void cancel() {
+    cancel_.set();
+    if (prefetcher_) prefetcher_->cancel();
+  }
+  void resume() { cancel_.clear(); }
+  bool cancelled() const { return cancel_.is_set(); }
   int flush(int32_t timeout_ms);
+  int lookup_many(cc_request* requests, size_t count, int (*one)(cc_request*, void*), void* user);
+  void prefetch(Invocation* const* invs, size_t count, const char* tenant);
 
   void submit(bool store, Invocation* inv, const char* tenant, cc_result* result, uint64_t tag);
   int async_fd();
@@ -98,7 +104,8 @@ class Cache {
   // The answer of a lookup before anything is delivered: 1 found, 0 miss (reason set).
   int find(Invocation* inv, const std::string& tenant, uint64_t epoch, ResultOwner* owner);
   bool find_direct(Invocation* inv, uint64_t epoch, ResultOwner* owner);
-  bool find_entry(Invocation* inv, const Digest& key, bool streams_first, ResultOwner* owner, Digest* found_key);
+  // An entry with diagnostics lies under `streams_key` if one is given.
+  bool find_entry(Invocation* inv, const Digest& key, bool streams_first, ResultOwner* owner, const Digest* streams_key);
   bool deliver(Invocation* inv, ResultOwner* owner, bool depfile, std::string* why);
   bool keys(Invocation* inv, const std::string& tenant, uint64_t epoch, std::string* why);
   bool collect_outputs(Invocation* inv, const cc_result& result, Entry* e, std::vector<std::string>* hold);
@@ -106,6 +113,11 @@ class Cache {
   bool uses_preprocess() const { return config_.mode != Mode::kDirect; }
   void count_uncacheable(Invocation* inv, const std::string& why);
   void count_miss(const std::string& why);
+  void trouble(const std::string& text);
+  void add_remote(const LayerConfig& lc);
+  void start_remote();
+  int wait_idle(int32_t timeout_ms);
+  int wait_behind(int32_t timeout_ms, bool spooling_too);
   std::string metadata(const Invocation& inv, const cc_result& result) const;
   Increments take_increments();
   void write_stats();
@@ -117,13 +129,17 @@ class Cache {
   std::string host_;
   int pid_;
   uint64_t serial_;
-  bool no_env_ = false;
+  bool no_env_ = false, config_no_files_ = false;
   std::string usable_state_dir_;
   Looker looker_;
   Table memo_;
   CompilerStore compilers_;
+  CancelSignal cancel_;
+  Table breakers_;
   Chain chain_;
-  std::atomic<bool> cancelled_{false};
+  // With a remote layer only. They end before the chain does.
+  std::unique_ptr<Behind> behind_;
+  std::unique_ptr<Prefetcher> prefetcher_;
 
   std::atomic<int> session_depth_{0};
   std::atomic<uint64_t> session_epoch_{0};

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "core/behind.h"
 #include "core/config.h"
 #include "layers/layer.h"
 #include "model/entry.h"
@@ -20,9 +21,16 @@ class Chain {
   struct Link {
     std::unique_ptr<Layer> layer;
     LayerConfig config;
+    RemoteLayer* remote = nullptr;  // the layer, if it is one
   };
   explicit Chain(const Log* log) : log_(log) {}
-  void add(std::unique_ptr<Layer> layer, LayerConfig config) { links_.push_back({std::move(layer), std::move(config)}); }
+  void add(std::unique_ptr<Layer> layer, LayerConfig config, RemoteLayer* remote = nullptr) {
+    links_.push_back({std::move(layer), std::move(config), remote});
+    has_remote_ = has_remote_ || remote;
+  }
+  bool has_remote() const { return has_remote_; }
+  // With a remote layer: what is not to delay an answer goes this way. Its lanes are numbered as the links.
+  void set_behind(Behind* behind) { behind_ = behind; }
   const std::vector<Link>& links() const { return links_; }
   bool empty() const { return links_.empty(); }
 
@@ -59,18 +67,23 @@ class Chain {
   }
   void put_set(std::string_view tenant, const Digest& invocation_key, const InputsRecord::Set& set);
 
+  bool readable(size_t link) const { return links_[link].layer->readable && links_[link].config.read; }
+  bool get_record(size_t layer, std::string_view tenant, const Digest& key, InputsRecord* r);
+
   // Content-addressed blobs.
   bool get_blob(Space space, std::string_view tenant, const Digest& digest, std::string* out);
   int put_blob(Space space, std::string_view tenant, const Digest& digest, std::string_view data);
 
  private:
-  bool get_record(size_t layer, std::string_view tenant, const Digest& key, InputsRecord* r);
+  bool is_behind(size_t from, size_t to) const { return has_remote_ && (links_[from].remote || links_[to].remote); }
   void put_set_in(size_t layer, std::string_view tenant, const Digest& key, const InputsRecord::Set& set);
   void promote_set(size_t from, std::string_view tenant, const Digest& key, const InputsRecord::Set& set);
   void bad_blob(Layer* layer, const Address& a, EntryState state);
 
   const Log* log_;
   std::vector<Link> links_;
+  bool has_remote_ = false;
+  Behind* behind_ = nullptr;
 };
 
 }  // namespace cchain

@@ -71,6 +71,21 @@ string quoted(string_view v) {
   return out;
 }
 
+// "90", "90s", "15m", "12h", "30d" -> seconds.
+bool parse_seconds(string_view v, uint64_t* out) {
+  uint64_t unit = 1;
+  switch (v.empty() ? 0 : v.back()) {
+    case 's': v.remove_suffix(1); break;
+    case 'm': unit = 60, v.remove_suffix(1); break;
+    case 'h': unit = 3600, v.remove_suffix(1); break;
+    case 'd': unit = 86400, v.remove_suffix(1); break;
+    default: break;
+  }
+  if (!parse_uint(v, 1000000000, out)) return false;
+  *out *= unit;
+  return true;
+}
+
 // A scalar as it would be written in an environment variable; false for an array or object. null is "".
 bool scalar_text(const Json& v, string* out) {
   int64_t n;
@@ -94,13 +109,30 @@ constexpr struct {
 } kVars[] = {{"CCHAIN_DIR", kDir}, {"CCHAIN_LAYERS", kLayers}, {"CCHAIN_READ_ONLY", kReadOnly}, {"CCHAIN_RECACHE", kRecache},
              {"CCHAIN_TENANT", kTenant}, {"CCHAIN_MODE", kMode}, {"CCHAIN_DISABLE", kDisable}, {"CCHAIN_LOG", kLog},
              {"CCHAIN_STATS_LOG", kStatsLog}, {"CCHAIN_WARN", kWarn}, {"CCHAIN_STATE_DIR", kStateDir}, {"CCHAIN_MAX_SIZE", kMaxSize},
-             {"CCHAIN_COMPRESSION", kCompression}, {"CCHAIN_CONFIG", kConfig}, {"CCHAIN_PREFIX", -1}, {"CCHAIN_ACTIVE", -1}, {"CCHAIN_LIB", -1},
+             {"CCHAIN_COMPRESSION", kCompression}, {"CCHAIN_CONFIG", kConfig}, {"CCHAIN_PREFIX", -1}, {"CCHAIN_ACTIVE", -1}, {"CCHAIN_LIB", -1}, {"CCHAIN_SHELL", -1},
              {"CCHAIN_TRACE", -1}, {"CCHAIN_BASE_DIRS", -1}};
 
 // ---- the loader --------------------------------------------------------------------------------------------------------
 
-enum Field { kType, kName, kPath, kSize, kCompress, kLevel, kRead, kWrite, kPromote, kUmask, kFieldCount };
-constexpr const char* kFieldNames[] = {"type", "name", "path", "max_size", "compression", "compression_level", "read", "write", "promote", "umask"};
+enum Field { kType, kName, kPath, kSize, kCompress, kLevel, kRead, kWrite, kPromote, kUmask,
+             kConnectTimeout, kTimeout, kLayerMaxEntry, kConnections, kRefresh, kUpload, kFieldCount };
+constexpr const char* kFieldNames[] = {"type", "name", "path", "max_size", "compression", "compression_level", "read", "write", "promote", "umask",
+                                       "connect_timeout_ms", "timeout_ms", "max_entry_size", "connections", "refresh_after", "upload"};
+constexpr bool remote_field(int f) { return f >= kConnectTimeout; }
+constexpr bool disk_field(int f) { return f == kPath || f == kSize || f == kUmask; }
+
+// The keys that belong to the plug-in's layers; their meaning is the plug-in's.
+enum OptionKind { kText, kSecret, kFile, kFlag, kNumber, kSeconds };
+constexpr struct {
+  string_view name;
+  const char* types;  // h: http, s: s3, r: redis
+  OptionKind kind;
+} kOptions[] = {{"url", "h", kText}, {"user", "hr", kText}, {"password", "hr", kSecret}, {"token", "h", kSecret},
+                {"ca_file", "hsr", kFile}, {"client_cert", "h", kFile}, {"client_key", "h", kFile}, {"proxy", "hs", kSecret},
+                {"bucket", "s", kText}, {"region", "s", kText}, {"endpoint", "s", kText}, {"prefix", "sr", kText}, {"path_style", "s", kFlag},
+                {"credentials", "s", kText}, {"profile", "s", kText}, {"access_key_id", "s", kSecret}, {"secret_access_key", "s", kSecret},
+                {"session_token", "s", kSecret}, {"sse", "s", kText}, {"sse_kms_key_id", "s", kText}, {"host", "r", kText}, {"port", "r", kNumber},
+                {"socket", "r", kFile}, {"database", "r", kNumber}, {"expire", "r", kSeconds}, {"tls", "r", kFlag}};
 
 // Where a layer's values came from ("": default) and what is wrong with them. A value from the environment takes the place of a wrong one.
 struct LayerState {
@@ -409,9 +441,9 @@ class Loader {
 
   // False, with what is wrong, for a type that is not one of this build's; then its keys are nobody's either.
   bool type_known(string_view type, string* wrong) {
-    if (type == "disk" || type == "host") return true;
-    for (const char* later : {"s3", "http", "https", "redis", "rediss"})
-      if (type == later) return *wrong = "layers of the type " + string(type) + " are not in this build", false;
+    if (type == "disk" || type == "host" || type == "http" || type == "s3" || type == "redis") return true;
+    if (type == "https") return *wrong = "\"https\" is no type of layer: it is \"http\" with an https:// URL", false;
+    if (type == "rediss") return *wrong = "\"rediss\" is no type of layer: it is \"redis\" with \"tls\": true", false;
     return *wrong = quoted(type) + " is no type of layer", false;
   }
 
@@ -449,7 +481,8 @@ class Loader {
   bool set_field(LayerConfig* l, LayerState* s, string_view key, string_view text, const string& where, bool from_file, bool number = false) {
     bool read_only = key == "read_only";
     int f = read_only ? kWrite : find_name(kFieldNames, key);
-    if (f < 0) return false;
+    if (f >= 0 && (l->remote() ? disk_field(f) : remote_field(f))) return false;
+    if (f < 0) return l->remote() && set_option(l, s, key, text, where, from_file);
     string wrong;
     uint64_t n = 0;
     bool b = false;
@@ -501,6 +534,27 @@ class Loader {
         else wrong = (number ? string("a number") : quoted(text)) + " is no umask (a string of octal digits, as in \"002\", that leaves the owner's bits)";
         break;
       }
+      case kConnectTimeout:
+      case kTimeout:
+        if (parse_uint(text, 600000, &n) && n > 0) (f == kTimeout ? l->timeout_ms : l->connect_timeout_ms) = static_cast<uint32_t>(n);
+        else wrong = quoted(text) + " is no number of milliseconds (1 to 600000)";
+        break;
+      case kLayerMaxEntry:
+        if (parse_size(text, &n) && n > 0) l->max_entry_size = n;
+        else wrong = quoted(text) + " is no size above 0";
+        break;
+      case kConnections:
+        if (parse_uint(text, 256, &n) && n > 0) l->connections = static_cast<uint32_t>(n);
+        else wrong = quoted(text) + " is no number from 1 to 256";
+        break;
+      case kRefresh:
+        if (parse_seconds(text, &n)) l->refresh_after_s = n;
+        else wrong = quoted(text) + " is no time (as in \"20d\", \"12h\")";
+        break;
+      case kUpload:
+        if (text == "spool" || text == "now") l->spool = text == "spool";
+        else wrong = quoted(text) + " is neither \"now\" nor \"spool\"";
+        break;
       default:
         return false;
     }
@@ -508,6 +562,83 @@ class Loader {
     s->wrong[f] = wrong.empty() ? string() : where + ": " + kFieldNames[f] + ": " + wrong;
     if (!wrong.empty()) problem(where, quoted(key) + ": " + wrong + ": the layer is not used");
     return true;
+  }
+
+  // A key of the plug-in's. What is wrong with a secret is said without it.
+  bool set_option(LayerConfig* l, LayerState* s, string_view key, string_view text, const string& where, bool from_file) {
+    for (const auto& o : kOptions) {
+      if (o.name != key || !strchr(o.types, l->type[0])) continue;
+      string value, wrong;
+      uint64_t n = 0;
+      bool b = false;
+      switch (o.kind) {
+        case kText:
+        case kSecret:
+          // A ~ in front is a character like any other here.
+          wrong = expand(text.substr(text.substr(0, 1) == "~"), from_file, &value);
+          if (text.substr(0, 1) == "~") value.insert(0, 1, '~');
+          break;
+        case kFile:
+          wrong = expand_absolute(text, from_file, &value);
+          break;
+        case kFlag:
+          if (parse_bool(text, &b)) value = b ? "true" : "false";
+          else wrong = quoted(text) + " is neither true nor false";
+          break;
+        case kNumber:
+          if (parse_uint(text, 65535, &n)) value = std::to_string(n);
+          else wrong = quoted(text) + " is no number from 0 to 65535";
+          break;
+        case kSeconds:
+          if (parse_seconds(text, &n)) value = std::to_string(n);
+          else wrong = quoted(text) + " is no time (as in \"20d\", \"12h\")";
+          break;
+      }
+      if (key == "url" || key == "endpoint") take_user(l, &value, where, from_file && text.find('$') == string_view::npos);
+      if (wrong.empty()) {
+        // Spelled out in the file, not by the name of a variable: then who can read the file has it.
+        if (o.kind == kSecret && from_file && text.find('$') == string_view::npos && !value.empty()) holds_secret_ = true;
+        for (size_t i = 0; i < value.size(); i++)
+          if (static_cast<unsigned char>(value[i]) < 0x20) wrong = "a control character";
+      }
+      string& bad = s->wrong[kType];
+      if (!wrong.empty()) {
+        if (bad.empty()) bad = where + ": " + string(key) + ": " + wrong;
+        problem(where, quoted(key) + ": " + wrong + ": the layer is not used");
+      }
+      set_value(l, string(key), std::move(value), where, o.kind == kSecret);
+      return true;
+    }
+    return false;
+  }
+
+  static void set_value(LayerConfig* l, string key, string value, const string& where, bool secret) {
+    for (LayerOption& o : l->options)
+      if (o.name == key) return void((o.value = std::move(value), o.origin = where));
+    l->options.push_back({std::move(key), std::move(value), where, secret});
+  }
+
+  // http://user:password@host: what must not be shown leaves the URL.
+  void take_user(LayerConfig* l, string* url, const string& where, bool in_file) {
+    size_t start = url->find("://");
+    if (start == string::npos) return;
+    start += 3;
+    size_t end = std::min(url->find('/', start), url->size());
+    size_t at = url->rfind('@', end ? end - 1 : 0);
+    if (at == string::npos || at < start) return;
+    string user = url->substr(start, at - start), name, password;
+    url->erase(start, at + 1 - start);
+    size_t colon = user.find(':');
+    if (!percent_decode(user.substr(0, colon), &name)) name = user.substr(0, colon);
+    if (colon != string::npos && !percent_decode(user.substr(colon + 1), &password)) password = user.substr(colon + 1);
+    if (in_file && !password.empty()) holds_secret_ = true;
+    if (l->type == "s3") {
+      set_value(l, "access_key_id", std::move(name), where, true);
+      set_value(l, "secret_access_key", std::move(password), where, true);
+      return;
+    }
+    set_value(l, "user", std::move(name), where, false);
+    if (colon != string::npos) set_value(l, "password", std::move(password), where, true);
   }
 
   // ---- the environment over the file ------------------------------------------------------------------------------------
@@ -551,8 +682,10 @@ class Loader {
     bool file = false;
     if (size_t colon = url.find("://"); colon != string_view::npos && url[0] != '/' && url[0] != '~') {
       string_view scheme = url.substr(0, colon);
+      if (scheme == "http" || scheme == "https" || scheme == "s3" || scheme == "redis" || scheme == "rediss" || scheme == "redis+unix")
+        return remote_url(scheme, url, where);
       if (scheme != "file") {
-        if (type_known(scheme, &wrong) || !valid_layer_name(scheme)) wrong = "a URL of a kind that is not known";
+        wrong = "a URL of a kind that is not known";
         return drop(valid_layer_name(scheme) ? scheme : "unknown");
       }
       file = true;
@@ -575,6 +708,46 @@ class Loader {
     LayerState& s = add_layer("disk", where);
     LayerConfig& l = c_.layers.back();
     set_field(&l, &s, "path", file ? string_view(path) : url, where, false);
+    layer_query(&l, &s, query, where);
+  }
+
+  // http[s]://[user[:password]@]host[:port]/path · s3://bucket/prefix · redis[s]://[user[:password]@]host[:port][/database] · redis+unix:///socket; then ?key=value&…
+  void remote_url(string_view scheme, string_view url, const string& where) {
+    bool http = scheme == "http" || scheme == "https", s3 = scheme == "s3";
+    string_view query;
+    if (size_t q = url.find('?'); q != string_view::npos) query = url.substr(q + 1), url = url.substr(0, q);
+    LayerState& s = add_layer(http ? "http" : s3 ? "s3" : "redis", where);
+    LayerConfig& l = c_.layers.back();
+    string rest(url);
+    if (!s3) take_user(&l, &rest, where, false);
+    if (http) {
+      set_value(&l, "url", std::move(rest), where, false);
+    } else {
+      rest.erase(0, scheme.size() + 3);
+      size_t slash = std::min(rest.find('/'), rest.size());
+      string host = rest.substr(0, slash), tail = rest.substr(std::min(slash + 1, rest.size()));
+      while (!tail.empty() && tail.back() == '/') tail.pop_back();
+      if (s3) {
+        set_value(&l, "bucket", std::move(host), where, false);
+        if (!tail.empty()) set_value(&l, "prefix", tail + "/", where, false);
+      } else if (scheme == "redis+unix") {
+        set_field(&l, &s, "socket", "/" + tail, where, false);
+      } else {
+        size_t colon = host.rfind(':');
+        if (colon != string::npos && host.find(']', colon) == string::npos) {
+          set_field(&l, &s, "port", host.substr(colon + 1), where, false);
+          host.resize(colon);
+        }
+        if (host.size() > 1 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+        set_value(&l, "host", std::move(host), where, false);
+        if (!tail.empty()) set_field(&l, &s, "database", tail, where, false);
+        if (scheme == "rediss") set_value(&l, "tls", "true", where, false);
+      }
+    }
+    layer_query(&l, &s, query, where);
+  }
+
+  void layer_query(LayerConfig* l, LayerState* s, string_view query, const string& where) {
     while (!query.empty()) {
       size_t n = std::min(query.find('&'), query.size());
       string_view item = query.substr(0, n);
@@ -584,7 +757,7 @@ class Loader {
       string_view key = item.substr(0, eq);
       string value = "true";
       if (eq != string_view::npos && !percent_decode(item.substr(eq + 1), &value)) value = item.substr(eq + 1);
-      if (key == "type" || key == "path" || !set_field(&l, &s, key, value, where, false))
+      if (key == "type" || key == "path" || !set_field(l, s, key, value, where, false))
         problem(where, quoted(key) + " is no key of a layer in this version: passed over");
     }
   }
@@ -653,6 +826,18 @@ class Loader {
     for (size_t i = 0; i < c_.layers.size(); i++) set_from_env(i, "compression", kCompression, "CCHAIN_COMPRESSION");
   }
 
+  static bool has_option(const LayerConfig& l, string_view name) {
+    for (const LayerOption& o : l.options)
+      if (o.name == name) return !o.value.empty();
+    return false;
+  }
+
+  void check_secrets() {
+    struct stat st;
+    if (!holds_secret_ || c_.file.empty() || stat(c_.file.c_str(), &st) != 0 || (st.st_mode & 077) == 0) return;
+    problem(c_.file, "it holds a credential and others may read it: chmod 600, or write \"$NAME\" for a variable");
+  }
+
   void check_layers() {
     for (size_t i = 0; i < c_.layers.size(); i++) {
       LayerConfig& l = c_.layers[i];
@@ -660,6 +845,14 @@ class Loader {
       if (l.type == "disk" && l.path.empty() && states_[i].wrong[kPath].empty() && states_[i].wrong[kType].empty()) {
         states_[i].wrong[kPath] = states_[i].origin[kType] + ": a disk layer without a path";
         problem(states_[i].origin[kType], "a disk layer without a path: it is not used");
+      }
+      if (l.remote() && states_[i].wrong[kType].empty()) {
+        string lacking = l.type == "http" ? (has_option(l, "url") ? "" : "url") : l.type == "s3" ? (has_option(l, "bucket") ? "" : "bucket")
+                                                                                                 : (has_option(l, "host") || has_option(l, "socket") ? "" : "host");
+        if (!lacking.empty()) {
+          states_[i].wrong[kType] = states_[i].origin[kType] + ": the layer has no \"" + lacking + "\"";
+          problem(states_[i].origin[kType], "the layer has no \"" + lacking + "\": it is not used");
+        }
       }
       for (const string& w : states_[i].wrong)
         if (l.disabled.empty()) l.disabled = w;
@@ -736,11 +929,15 @@ class Loader {
       char octal[16] = "";
       if (l.umask >= 0) snprintf(octal, sizeof octal, "%03o", static_cast<unsigned>(l.umask));
       const string text[kFieldCount] = {l.type, l.name, l.path, std::to_string(l.max_size), compression_name(l.compression), std::to_string(l.compression_level),
-                                        l.read ? "true" : "false", l.write ? "true" : "false", l.promote ? "true" : "false", octal};
+                                        l.read ? "true" : "false", l.write ? "true" : "false", l.promote ? "true" : "false", octal,
+                                        std::to_string(l.connect_timeout_ms), std::to_string(l.timeout_ms),
+                                        std::to_string(l.max_entry_size ? l.max_entry_size : c_.max_entry_size), std::to_string(l.connections),
+                                        std::to_string(l.refresh_after_s), l.spool ? "spool" : "now"};
       string prefix = "layers[" + std::to_string(i) + "].";
       bool disk = l.type == "disk";
       for (int f = 0; f < kFieldCount; f++)
-        if (disk || (f != kPath && f != kSize && f != kUmask)) value(prefix + kFieldNames[f], text[f], states_[i].origin[f]);
+        if ((disk || !disk_field(f)) && (l.remote() || !remote_field(f))) value(prefix + kFieldNames[f], text[f], states_[i].origin[f]);
+      for (const LayerOption& o : l.options) value(prefix + o.name, o.secret && !o.value.empty() ? "(not shown)" : o.value, o.origin);
     }
   }
 
@@ -751,6 +948,7 @@ class Loader {
     } else {
       default_layers();
       check_layers();
+      check_secrets();
       default_state_dir();
     }
     apply_read_only();
@@ -764,7 +962,7 @@ class Loader {
   string label_;  // the file's name in problems
   string origin_[kTopCount];
   std::vector<LayerState> states_;  // one for each of c_.layers
-  bool layers_given_ = false, env_layers_ = false, fatal_ = false;
+  bool layers_given_ = false, env_layers_ = false, fatal_ = false, holds_secret_ = false;
 };
 
 }  // namespace
@@ -836,6 +1034,8 @@ std::string config_json(const Config& c) {
       snprintf(octal, sizeof octal, "%03o", static_cast<unsigned>(l.umask));
       w.key("umask").string(octal);
     }
+    for (const LayerOption& o : l.options)
+      if (!o.secret) w.key(o.name).string(o.value);
     if (!l.disabled.empty()) w.key("disabled").string(l.disabled);
     w.end_object();
   }

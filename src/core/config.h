@@ -12,8 +12,14 @@ namespace cchain {
 enum class Mode { kDirect, kPreprocess, kDirectPreprocess };
 enum class Compression { kAuto, kOff, kOn };  // auto: where it pays (see core/entry policy); level applies to auto and on
 
+// What only the layers of the plug-in know ("url", "bucket", "password", …).
+struct LayerOption {
+  std::string name, value, origin;
+  bool secret;
+};
+
 struct LayerConfig {
-  std::string type;      // "disk", "host"; others are known names of layers that this build lacks: reported
+  std::string type;      // "disk", "host", "http", "s3", "redis"
   std::string name;      // "name", default type + index ("disk0")
   std::string path;      // disk
   uint64_t max_size = 10ull << 30;
@@ -22,6 +28,15 @@ struct LayerConfig {
   bool read = true, write = true;
   bool promote = true;   // hits of later layers are copied into this one
   int umask = -1;
+  // Remote layers only.
+  std::vector<LayerOption> options;
+  uint32_t connect_timeout_ms = 1000;  // until connected, and then until an answer begins
+  uint32_t timeout_ms = 5000;          // for a whole request
+  uint64_t max_entry_size = 0;         // 0: the configuration's
+  uint32_t connections = 32;           // at once, when many things are asked for
+  uint64_t refresh_after_s = 0;        // a hit older than this is put again; 0: never
+  bool spool = false;                  // "upload": "spool"
+  bool remote() const { return type == "http" || type == "s3" || type == "redis"; }
   std::string disabled;  // non-empty: why this layer is out (a wrong value), with file and line
 };
 

@@ -112,6 +112,12 @@ void parse_invocation(const Config& config, std::vector<std::string> argv, Invoc
   auto relative = [](const std::string& s) { return !s.empty() && s[0] != '/' && s[0] != '-'; };
   bool needs_cwd = c.probe_cwd || (called.find('/') != std::string::npos && called[0] != '/');
   for (auto& d : c.search_dirs) needs_cwd = needs_cwd || relative(d.path);
+  const char* path = inv->env.get("PATH");
+  for (std::string_view list(path ? path : "/"); !needs_cwd && !list.empty();) {
+    size_t colon = std::min(list.find(':'), list.size());
+    needs_cwd = list[0] != '/' || colon + 1 == list.size();  // an empty one too
+    list.remove_prefix(std::min(colon + 1, list.size()));
+  }
   for (const char* name : {"CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "COMPILER_PATH", "LIBRARY_PATH", "GCC_EXEC_PREFIX", "LD_LIBRARY_PATH"})
     needs_cwd = needs_cwd || inv->env.get(name);
   q.cwd = needs_cwd ? inv->cwd : "/";

@@ -25,6 +25,7 @@ struct Invocation {
   Environment env{{}};
   std::vector<std::pair<std::string, std::string>> line_env;  // what a shell line sets in front of its command, PWD by its `cd` too
   bool from_key = false;
+  bool only_known = false;  // a prefetcher's copy: no probe is begun for it
   Digest host_key;
   std::vector<CommandOutput> declared;
   std::vector<uint32_t> declared_flags;
@@ -43,6 +44,7 @@ struct Invocation {
   std::string tenant;
   std::shared_ptr<const CompilerInfo> compiler;
   std::unique_ptr<Probe> probe_run;
+  std::string compiler_changed;    // why what was known of the compiler is no longer true
   Digest base_key, invocation_key, source_digest;
   bool keys_known = false;
   std::unique_ptr<Closure> closure;
@@ -53,7 +55,7 @@ struct Invocation {
   uint32_t next_task = CC_TASK_NONE;
   // Preprocess mode.
   bool preprocessed = false;
-  Digest preprocessed_key;
+  Digest preprocessed_key, preprocessed_streams_key;
   int64_t preprocess_start_ns = 0;
   struct Seen {
     std::string path;

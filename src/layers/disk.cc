@@ -93,6 +93,7 @@ class DiskLayer final : public Layer, private Index::Files {
   Answer get(const Address& a, std::string* out) override;
   int put(const Address& a, std::string_view data, bool replace) override;
   void remove(const Address& a) override;
+  bool contains(const Address& a) override { return access(path_of(a).c_str(), R_OK) == 0; }
   void flush() override;
   int trim(uint64_t max_size, uint64_t max_age_s, TrimResult* result) override;
   int clear(std::string_view tenant) override;

@@ -37,11 +37,20 @@ class Layer {
   bool readable = true, writable = true;
   virtual bool local() const = 0;  // bad entries are removed, stores are synchronous
 
+  // Reached over a network: stores go to it behind the host's back, and what it gave is kept nearer.
+  virtual bool remote() const { return false; }
+
   // Reads a blob whole. A hit marks it as used. Counts bytes and errors; whether it was a hit in the end is counted by the chain.
   virtual Answer get(const Address& a, std::string* out) = 0;
   // 0 stored, EEXIST (without replace) if a blob stands there, else errno; errors are logged by the layer.
   virtual int put(const Address& a, std::string_view data, bool replace) = 0;
   virtual void remove(const Address&) {}
+  // The same as get; *age_s is how long ago the blob was put, as far as the layer knows (0 if not).
+  virtual Answer get_aged(const Address& a, std::string* out, uint64_t* age_s) { return *age_s = 0, get(a, out); }
+  // What it gave as a hit was damaged.
+  virtual void distrust() {}
+  // Whether a blob seems to stand there, for less than it costs to read it.
+  virtual bool contains(const Address&) { return false; }
   // Marks kept in memory (uses, sizes) reach the disk.
   virtual void flush() {}
   virtual int trim(uint64_t /*max_size*/, uint64_t /*max_age_s*/, TrimResult*) { return 0; }

@@ -58,6 +58,7 @@ class Closure {
     std::shared_ptr<const ScanResult> scan;
     std::vector<size_t> lookups;
     std::vector<std::string> listed_as;
+    std::vector<const File*> twins;  // the same file by other names
     std::vector<std::pair<std::string, bool>> macros;  // of #include NAME; true: #include_next
     std::string macro_doubt;                           // why such a one can't be told
     bool plain = false, own = false, read = false;
@@ -71,11 +72,15 @@ class Closure {
     Looker::Node* node;
     std::string name;
   };
+  struct Exists {
+    std::string dir, name;
+    FileId id;
+  };
   struct Lookup {
     std::vector<uint32_t> chain_absent;  // positions in the chain where the name itself is absent
     std::string chain_name;
     std::vector<Absent> absent;          // elsewhere
-    std::vector<std::pair<std::string, std::string>> exists;  // directory and name of what an existence test found
+    std::vector<Exists> exists;          // what an existence test found
   };
 
   bool refuse(std::string why) {
@@ -99,6 +104,9 @@ class Closure {
   bool check_aliases();
   bool check_twins();
   bool check_pieces(const Evidence& e);
+  bool pragma_doubt() const;
+  bool exists_still(const Exists& x);
+  bool explained(const std::string& dir, const FileId& before, const FileId& now, const std::vector<std::string>& outputs);
   void note_way(const std::string& path, bool watched);
   void note_ways();
 

@@ -192,9 +192,10 @@ class Parser {
       case Act::kKey: return to_key();
       case Act::kProbe:
         if (text == "-ftrigraphs") cmd_.trigraphs = true;
+        for (std::string_view name : {"-fsanitize", "-fdebug", "-fpseudo-probe"}) cmd_.columns_matter |= text.starts_with(name);
         return to_probe();
-      case Act::kCwd:
-        cmd_.cwd_matters = true;
+      case Act::kCwd:  // -flto and -fcoverage-mapping among them
+        cmd_.cwd_matters = cmd_.columns_matter = true;
         return to_probe();
       case Act::kIgnore: return;
       case Act::kCompile:
@@ -386,7 +387,7 @@ class Parser {
   void debug(const std::string& text) {
     std::string_view level = std::string_view(text).substr(2);
     bool off = level == "0" || level == "gdb0" || level == "stabs0" || level.starts_with("no-") || level == "z" || level.starts_with("z=");
-    if (!off) cmd_.cwd_matters = true;
+    if (!off) cmd_.cwd_matters = cmd_.columns_matter = true;
     if (level == "3" || level == "gdb3" || level == "stabs3") cmd_.debug_macros = true;
     probe(text);
   }

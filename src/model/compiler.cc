@@ -139,7 +139,7 @@ ProgramKind program_kind(const std::string& path) {
 }
 
 Digest probe_key(const ProbeQuestion& q, const Environment& env) {
-  KeyHasher h("cchain probe 1");
+  KeyHasher h("cchain probe 2");
   h.field("path", q.path);
   h.field("called", q.called);
   h.field("family", static_cast<uint64_t>(q.family));
@@ -228,7 +228,7 @@ bool Probe::read_verbose(std::string_view text) {
   enum { kNone, kQuote, kBracket } list = kNone;
   bool said_gcc = false, said_clang = false;
   std::vector<std::string> compiler_path, library_path;
-  std::string assembler;
+  std::string assembler, multiarch, gcc_for_clang;
   auto absolute = [&](std::string_view p) { return path_join(q_.cwd, p); };
   auto quoted = [](std::string_view line) {
     size_t a = line.find('"'), b = line.rfind('"');
@@ -281,6 +281,7 @@ bool Probe::read_verbose(std::string_view text) {
       install_dir_ = line.substr(14);
     } else if (starts_with(line, "Found candidate GCC installation: ") || starts_with(line, "Selected GCC installation: ")) {
       std::string dir = absolute(line.substr(line.find(": ") + 2));
+      if (line[0] == 'S') gcc_for_clang = dir;
       names_.push_back(std::string(path_dir(dir)));
       names_.push_back(std::string(path_dir(path_dir(dir))));
     } else if (starts_with(line, "COLLECT_GCC=") && line.find('/') != std::string_view::npos) {
@@ -321,6 +322,10 @@ bool Probe::read_verbose(std::string_view text) {
               absent_.emplace_back(std::string(path_dir(share)), "share/.");
             }
           }
+          // A directory that is left out, as another's double, may be named nowhere else.
+          if (is_word(w, {"-I", "-iquote", "-isystem", "-idirafter", "-internal-isystem", "-internal-externc-isystem", "-isysroot"}) && i + 1 < words.size())
+            which_.push_back(absolute(words[i + 1]));
+          if (w == "-imultiarch" && i + 1 < words.size()) multiarch = words[i + 1];
           if (is_word(w, {"-o", "-dumpdir", "-dumpbase", "-dumpbase-ext", "-I", "-isystem", "-iquote", "-idirafter", "-main-file-name", "-D", "-U"})) {
             i++;
           } else if (!is_word(w, {"/dev/null", "-quiet", "-v", "-version"}) && !starts_with(w, "-fdebug-compilation-dir") &&
@@ -352,13 +357,44 @@ bool Probe::read_verbose(std::string_view text) {
     absent_.emplace_back(d, name);
     return true;
   };
+  // The list of names of a directory, or that there is none.
+  auto watch = [&](const std::string& dir) {
+    FileId id;
+    if (stat_file(dir.c_str(), &id) == 0) {
+      if (id.is_dir()) names_.push_back(dir);
+      return;
+    }
+    std::string there(path_dir(dir)), rest(path_base(dir));
+    while (there.size() > 1 && stat_file(there.c_str(), &id) != 0) {
+      rest = path_join(path_base(there), rest);
+      there = path_dir(there);
+    }
+    absent_.emplace_back(there, rest + "/.");
+  };
+  std::vector<std::string> prefixes, roots;
+  for (size_t i = 0; i < q_.args.size(); i++) {
+    const std::string& a = q_.args[i];
+    for (std::string_view name : {"-B", "--sysroot", "-isysroot"}) {
+      if (!starts_with(a, name)) continue;
+      std::string value = a.size() > name.size() ? a.substr(name.size() + (a[name.size()] == '=')) : i + 1 < q_.args.size() ? q_.args[i + 1] : "";
+      (name == "-B" ? prefixes : roots).push_back(value);
+    }
+  }
+  for (const char* name : {"COMPILER_PATH", "LIBRARY_PATH", "GCC_EXEC_PREFIX"})
+    if (const char* v = env_.get(name))
+      for (auto p : split(v, ':')) prefixes.emplace_back(p);
   if (q_.family == Family::kGcc) {
-    std::vector<std::string> prefixes;
-    for (size_t i = 0; i < q_.args.size(); i++)
-      if (starts_with(q_.args[i], "-B")) prefixes.push_back(q_.args[i].size() > 2 ? q_.args[i].substr(2) : i + 1 < q_.args.size() ? q_.args[i + 1] : "");
-    for (const char* name : {"COMPILER_PATH", "LIBRARY_PATH", "GCC_EXEC_PREFIX"})
-      if (const char* v = env_.get(name))
-        for (auto p : split(v, ':')) prefixes.emplace_back(p);
+    // gcc prints where a link to a directory of its own leads: what it was asked by must lead there still.
+    roots.emplace_back();
+    for (auto& r : roots) {
+      std::string root = r.empty() ? "" : absolute(r);
+      for (std::string_view sub : {"", "/usr", "/usr/local", "/include", "/usr/include", "/usr/local/include"}) {
+        std::string dir = root + std::string(sub);
+        if (dir.empty()) continue;
+        which_.push_back(dir);
+        if (!multiarch.empty() && ends_with(sub, "include")) which_.push_back(dir + "/" + multiarch);
+      }
+    }
     std::string major = install_dir_.substr(install_dir_.rfind('/') + 1);
     std::string proper(path_base(proper_));
     for (auto& p : prefixes) {
@@ -382,6 +418,39 @@ bool Probe::read_verbose(std::string_view text) {
       if (std::find(files_.begin(), files_.end(), specs) == files_.end()) want_absent(d, "specs", "");
     }
   } else {
+    // Where it looks for installations of gcc, and which C++ headers go with one; it says what it has found only.
+    roots.emplace_back();
+    std::vector<std::string> under = {install_dir_ + "/.."};
+    for (auto& r : roots) {
+      std::string root = r.empty() ? "" : absolute(r);
+      under.push_back(root), under.push_back(root + "/usr");
+    }
+    for (auto& u : under)
+      for (const char* lib : {"/lib", "/lib64", "/lib32", "/libx32"})
+        for (const char* gcc : {"/gcc", "/gcc-cross"}) watch(u + lib + gcc);
+    if (q_.language == "c++") {
+      for (auto& u : under) {
+        watch(u + "/include/c++"), watch(u + "/local/include/c++");
+        watch(u + "/include/" + info->target + "/c++");
+      }
+      if (!gcc_for_clang.empty()) {
+        std::string triple(path_base(path_dir(gcc_for_clang))), up = gcc_for_clang + "/../../../..";
+        for (const std::string& dir : {up + "/include/c++", up + "/" + triple + "/include/c++", up + "/include/" + triple + "/c++", gcc_for_clang + "/include"}) watch(dir);
+      }
+    }
+    if (!assembler.empty()) {
+      std::vector<std::string> dirs = {install_dir_, std::string(path_dir(q_.path)), std::string(path_dir(proper_))};
+      if (!gcc_for_clang.empty()) dirs.push_back(gcc_for_clang + "/../../../../" + std::string(path_base(path_dir(gcc_for_clang))) + "/bin");
+      for (std::string_view d : split(env_.get("PATH") ? env_.get("PATH") : "", ':')) dirs.push_back(d.empty() ? q_.cwd : absolute(d));
+      for (const std::string& name : {std::string("as"), info->target + "-as"}) {
+        for (auto& p : prefixes) {
+          std::string full = absolute(p) + name;
+          want_absent(absolute(p), name, assembler), want_absent(std::string(path_dir(full)), std::string(path_base(full)), assembler);
+        }
+        for (auto& d : dirs)
+          if (!want_absent(d, name, assembler)) break;
+      }
+    }
     std::string base(path_base(q_.called));
     std::vector<std::string> cfg = {"clang.cfg", "clang++.cfg", base + ".cfg", info->target + "-clang.cfg", info->target + "-clang++.cfg", info->target + ".cfg"};
     char real[PATH_MAX];
@@ -462,8 +531,12 @@ bool Probe::finish() {
     return true;
   };
   bool contents = q_.stated_identity.empty();
-  for (size_t i = 0; i < programs_.size(); i++)
+  for (size_t i = 0; i < programs_.size(); i++) {
     if (!input(i == 0 ? "driver" : "program", programs_[i], contents)) return false;
+    // Where a link leads tells a driver where its programs and headers are.
+    char real[PATH_MAX];
+    if (i == 0 && realpath(programs_[i].c_str(), real) && programs_[i] != real) set.same(path_dir(real), path_base(real));
+  }
   for (auto& l : libraries_)
     if (!input("library", l, contents)) return false;
   for (auto& f : files_)
@@ -564,7 +637,7 @@ bool decode_compiler(std::string_view bytes, CompilerInfo* c) {
   return r.ok() && r.at_end();
 }
 
-std::shared_ptr<const CompilerInfo> CompilerStore::get(const Digest& key, const std::string& cwd, uint64_t epoch, std::vector<Seen>* used) {
+std::shared_ptr<const CompilerInfo> CompilerStore::get(const Digest& key, const std::string& cwd, uint64_t epoch, std::string* why, std::vector<Seen>* used) {
   std::shared_ptr<const CompilerInfo> info;
   {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -585,7 +658,10 @@ std::shared_ptr<const CompilerInfo> CompilerStore::get(const Digest& key, const 
   }
   if (!info) return nullptr;
   Evaluation ev = evaluate(*looker_, *memo_, key, info->places, cwd, epoch, used);
-  if (!ev.matched || ev.key != info->expected) return nullptr;
+  if (!ev.matched || ev.key != info->expected) {
+    if (why) *why = ev.matched ? "a program or directory of the compiler has changed" : ev.why;
+    return nullptr;
+  }
   std::lock_guard<std::mutex> lock(mutex_);
   known_[key] = {info, epoch};
   return info;

@@ -111,8 +111,8 @@ class Probe {
 class CompilerStore {
  public:
   CompilerStore(std::string state_dir, Looker* looker, Table* memo) : dir_(std::move(state_dir)), looker_(looker), memo_(memo) {}
-  // nullptr: not known, or no longer true.
-  std::shared_ptr<const CompilerInfo> get(const Digest& key, const std::string& cwd, uint64_t epoch, std::vector<Seen>* used);
+  // nullptr: not known, or no longer true; then `why`, if given, says what has changed. `used` is as for evaluate().
+  std::shared_ptr<const CompilerInfo> get(const Digest& key, const std::string& cwd, uint64_t epoch, std::string* why = nullptr, std::vector<Seen>* used = nullptr);
   void put(const Digest& key, std::shared_ptr<const CompilerInfo> info, bool on_disk);
 
  private:

@@ -115,6 +115,7 @@ EntryState decode_entry(std::string_view bytes, const Digest& key, uint64_t limi
   std::string_view check = body.bytes(16);
   if (!body.ok() || !hash_is(bytes.substr(0, hashed), check)) return EntryState::kCorrupt;
   if (!ours) return EntryState::kForeign;
+  e->meta = body.bytes(body.left());
   if (to_decode) decoded->resize(to_decode);
   size_t at = 0;
   for (uint64_t i = 0; i < n; i++) {

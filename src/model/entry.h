@@ -23,6 +23,7 @@ struct Entry {
   std::string_view stream_class;  // empty if both streams are
   std::string_view stdout_data, stderr_data;
   std::vector<EntryOutput> outputs;
+  std::string_view meta;  // set by decode; unchecked bytes
 };
 
 struct CompressionPolicy {

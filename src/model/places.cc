@@ -233,7 +233,7 @@ Evaluation evaluate(Looker& looker, Table& memo, const Digest& base, std::string
         with_gch += ".gch/.";  // strict: a directory of that name is one of precompiled headers
         ok = looker.absent(dirs[d], with_gch, epoch);
       }
-      if (!ok) ev.why = dirs[d]->path + "/" + std::string(name) + (itself ? " or its .gch has appeared" : ".gch has appeared");
+      if (!ok) ev.why = dirs[d]->path + "/" + std::string(name) + (!itself ? ".gch has appeared" : gch ? " or its .gch has appeared" : " has appeared");
       return ok;
     };
     for (const auto& r : set.ranges)

@@ -282,7 +282,7 @@ class Scanner {
     }
   }
   void token(std::string_view w, Token k) {
-    if (w.size() <= 13 && is_piece(w)) pieces_.push_back(k);
+    if (w.size() <= 13 && (is_piece(w) || is_pragma_piece(w))) pieces_.push_back(k);
     if (w.size() < 3) return;
     bool ends = w[w.size() - 1] == '_' && w[w.size() - 2] == '_';
     switch (w[0]) {
@@ -338,6 +338,11 @@ class Scanner {
     for (std::string_view name : {"__DATE__", "__TIME__", "__TIMESTAMP__"})
       if (w.size() < name.size() && name.find(w) != npos) return true;
     return false;
+  }
+  // Of the names of pragmas that read files or steer what is read. Single letters are left out: they are everywhere.
+  static bool is_pragma_piece(std::string_view w) {
+    if (w.size() < 2 || w.size() > 9) return false;
+    return std::string_view("dependency").find(w) != npos || (w.size() < 4 && std::string_view("once").find(w) != npos);
   }
   void collect_pieces() {
     for (auto [at, n] : pieces_) {
@@ -436,7 +441,7 @@ class Scanner {
       std::string name;
       if (read_operand(t_, &i, &quoted, &name)) {
         add(word == "include_next" ? ScanOperand::kIncludeNext : ScanOperand::kInclude, quoted, std::move(name));
-        if (word == "import" && real(at)) r_->flags |= kScanOnce;
+        if (word == "import" && real(at)) r_->flags |= kScanImport;
         return;
       }
     }
@@ -554,6 +559,8 @@ class Scanner {
     for (auto [at, n] : pragmas_) {
       size_t i = text_.skip(at + n, true), end;
       if (i < t_.size() && t_[i] == '(') i = text_.skip(i + 1, true);
+      const bool literal = i < t_.size() && (t_[i] == '"' || (text_.word_end(i) < t_.size() && t_[text_.word_end(i)] == '"'));
+      if (!literal && !text_.inert(at)) r_->flags |= kScanPragmaDoubt;
       pragma_text(text_.line(i, &end), at);
     }
     // Between GCC and dependency there may be anything white, in a string that reaches _Pragma by way of a macro too.

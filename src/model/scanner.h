@@ -35,18 +35,20 @@ enum ScanFlags : uint32_t {
   kScanDependency = 1u << 5,       // #pragma GCC dependency (also in _Pragma)
   kScanAsmFile = 1u << 6,          // an asm template (or assembler text) that spells .incbin or .include
   kScanAsmDoubt = 1u << 7,         // an asm template with words that are no string literals before its first ':' or ')'
-  kScanOnce = 1u << 8,             // #pragma once, or #import
+  kScanOnce = 1u << 8,             // #pragma once
   kScanModule = 1u << 9,           // import/module/export module declarations, #pragma clang module
   kScanSystemHeader = 1u << 10,    // #pragma GCC system_header
   kScanPch = 1u << 11,             // #pragma GCC pch_preprocess, hdrstop
   kScanSpells = 1u << 12,          // a string literal with ".inc" in it, wherever it may end up
+  kScanImport = 1u << 13,          // #import
+  kScanPragmaDoubt = 1u << 14,     // _Pragma whose operand is no literal
 };
 
 struct ScanResult {
   uint32_t flags = 0;
   std::vector<ScanOperand> operands;      // without duplicates, in order of first appearance
   std::vector<std::string> has_aliases;   // macros whose body names __has_include (or _next): #define HI __has_include
-  std::vector<std::string> pieces;        // identifiers that __DATE__, __TIME__ or __TIMESTAMP__ could be pasted from, sorted
+  std::vector<std::string> pieces;        // identifiers that __DATE__, __TIME__, __TIMESTAMP__ or the name of a pragma could be pasted from, sorted
   bool operator==(const ScanResult&) const = default;
 };
 

@@ -50,7 +50,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     CHECK(!l.name.empty());
     if (!l.disabled.empty()) continue;
     CHECK(c.unusable.empty());
-    CHECK(l.type == "disk" || l.type == "host");
+    CHECK(l.type == "disk" || l.type == "host" || l.remote());
     CHECK(l.type != "disk" || (!l.path.empty() && l.path[0] == '/'));
     CHECK(l.max_size > 0 && l.compression_level >= 1 && l.compression_level <= 19 && l.umask >= -1 && l.umask <= 077);
     for (size_t k = 0; k < i; k++) CHECK(!c.layers[k].disabled.empty() || c.layers[k].name != l.name);

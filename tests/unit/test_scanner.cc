@@ -201,14 +201,14 @@ struct FlagRow {
   uint32_t want;
 };
 std::string flag_names(uint32_t f) {
-  static const char* names[] = {"ComputedInclude", "ComputedHas", "Date", "Timestamp", "Embed", "Dependency", "AsmFile", "AsmDoubt", "Once", "Module", "SystemHeader", "Pch"};
+  static const char* names[] = {"ComputedInclude", "ComputedHas", "Date", "Timestamp", "Embed", "Dependency", "AsmFile", "AsmDoubt", "Once", "Module", "SystemHeader", "Pch", "Spells", "Import", "PragmaDoubt"};
   std::string s;
-  for (int i = 0; i < 12; i++)
+  for (int i = 0; i < 15; i++)
     if (f >> i & 1) s += (s.empty() ? "" : "|") + std::string(names[i]);
   return s.empty() ? "none" : s;
 }
-// kScanSpells accompanies many rows and has its own test.
-void check_flags(const std::vector<FlagRow>& rows, uint32_t mask = ~kScanSpells, bool assembler = false) {
+// kScanSpells and kScanPragmaDoubt accompany many rows and have their own tests.
+void check_flags(const std::vector<FlagRow>& rows, uint32_t mask = ~(kScanSpells | kScanPragmaDoubt), bool assembler = false) {
   int bad = 0;
   for (size_t i = 0; i < rows.size(); i++) {
     uint32_t got = scan(rows[i].text, assembler).flags & mask;
@@ -382,7 +382,7 @@ void test_pragmas(void**) {
       {"?\?=pragma once\n", kScanOnce},
       {"#pra\\\ngma on\\\nce\n", kScanOnce},
       {"\xef\xbb\xbf#pragma once\n", kScanOnce},
-      {"#import <a.h>\n", kScanOnce},
+      {"#import <a.h>\n", kScanImport},
       {"// #pragma once\n", 0},
       {"/*\n#pragma once\n*/", 0},
       {"#pragma oncetwo\n", 0},
@@ -420,6 +420,16 @@ void test_pragmas(void**) {
       {"/*\n#embed <a.bin>\n*/", 0},
       {"#embedded <a.bin>\nint embed;\n", 0},
   });
+  check_flags({
+      {"#define P(x) _Pragma(#x)\n", kScanPragmaDoubt},
+      {"#define P _Pragma\n", kScanPragmaDoubt},
+      {"_Pragma(X)\n", kScanPragmaDoubt},
+      {"_Pragma(\"x\")\n", 0},
+      {"_Pragma ( L\"x\" )\n", 0},
+      {"// _Pragma(x)\n", 0},
+  }, kScanPragmaDoubt);
+  const ScanResult r = scan("#define A depend\n#define B(x) x##ency\n");
+  assert_true(can_be_pasted(r.pieces, "dependency"));
 }
 
 void test_inline_assembler(void**) {
