@@ -77,7 +77,8 @@ rule sh
 
 
 class Project:
-    """A folder with sources, a cache of its own, and what Ninja said last."""
+    """A folder with sources, a cache of its own, and what Ninja said last. Objects stand beside the sources in few tests: where other files come and go
+    in the folder of a source during its compile, the library may not know enough to store it."""
 
     def __init__(self, name, cache=None):
         self.root = tempfile.mkdtemp(prefix=name + '-', dir=args.work)
@@ -154,11 +155,11 @@ class Project:
 
 def simple(name, files=3, more=''):
     p = Project(name)
-    p.write('h.h', '#define H 1\n')
+    p.write('s/h.h', '#define H 1\n')
     text = RULES
     for i in range(files):
-        p.write('%d.c' % i, '#include "h.h"\nint f%d(void) { return H + %d; }\n' % (i, i))
-        text += 'build %d.o: cc %d.c\n' % (i, i)
+        p.write('s/%d.c' % i, '#include "h.h"\nint f%d(void) { return H + %d; }\n' % (i, i))
+        text += 'build %d.o: cc s/%d.c\n' % (i, i)
     p.write('build.ninja', text + more)
     return p
 
@@ -198,14 +199,14 @@ def cold_warm_off():
 def doors():
     """What the command stored, Ninja hits, and the reverse; with and without warnings."""
     p = simple('doors')
-    p.write('w.c', 'int f(void) { int unused; return 0; }\n')
-    p.write('build.ninja', RULES + 'flags = -Wall\n' + ''.join('build %s.o: cc %s.c\n' % (i, i) for i in '01w'))
+    p.write('s/w.c', 'int f(void) { int unused; return 0; }\n')
+    p.write('build.ninja', RULES + 'flags = -Wall\n' + ''.join('build %s.o: cc s/%s.c\n' % (i, i) for i in '01w'))
 
     def cchain(*argv):
         return subprocess.run([CCHAIN, 'gcc', '-Wall', *argv], cwd=p.dir, env=p.env(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True).stdout.decode()
 
-    said = cchain('-MD', '-MT', 'w.o', '-MF', 'w.o.d', '-c', 'w.c', '-o', 'w.o')
-    cchain('-MD', '-MT', '0.o', '-MF', '0.o.d', '-c', '0.c', '-o', '0.o')
+    said = cchain('-MD', '-MT', 'w.o', '-MF', 'w.o.d', '-c', 's/w.c', '-o', 'w.o')
+    cchain('-MD', '-MT', '0.o', '-MF', '0.o.d', '-c', 's/0.c', '-o', '0.o')
     p.ninja()
     p.expect(2, 1)
     check('unused variable' in said and said in p.out, p.out)
@@ -214,7 +215,7 @@ def doors():
     p.expect(3, 0)
     check(said in p.out, p.out)
     os.unlink(p.path('1.o'))
-    cchain('-MD', '-MT', '1.o', '-MF', '1.o.d', '-c', '1.c', '-o', '1.o')
+    cchain('-MD', '-MT', '1.o', '-MF', '1.o.d', '-c', 's/1.c', '-o', '1.o')
     stats = json.loads(subprocess.run([CCHAIN, 'stats', '--json'], env=p.env(), stdout=subprocess.PIPE).stdout)
     check(stats['misses'] == 3, stats)
 
@@ -229,12 +230,12 @@ def launchers():
     text, fronts = RULES, {'e': 'env A=1 gcc', 'm': 'cmake -E env A=1 gcc', 'c': 'ccache gcc'}
     for n, front in fronts.items():
         text += 'rule %s\n  depfile = $out.d\n  deps = gcc\n  description = CC $out\n  command = %s -DF="%s"%s' % (n, front, n, tail)
-        text += 'build %s.o: %s 0.c\n' % (n, n)
+        text += 'build %s.o: %s s/0.c\n' % (n, n)
     text += ('rule cd\n  depfile = sub/s.o.d\n  deps = gcc\n  description = CC $out\n  command = cd %s/sub && gcc -MD -MT sub/s.o -MF s.o.d -c s.c -o s.o\nbuild sub/s.o: cd sub/s.c\n'
              # The edge's output is not the command's: it must not be taken for it.
              'rule cdx\n  depfile = s.o.d\n  deps = gcc\n  description = CC $out\n  command = cd %s/sub && gcc -MD -MT s.o -MF ../s.o.d -c s.c -o s.o && cp s.o ..\nbuild s.o: cdx sub/s.c | sub/s.o\n'
              'rule co\n  depfile = $out.d\n  deps = gcc\n  description = CC $out\n  command = cmake -E __run_co_compile --source=$in -- gcc%s'
-             'build co.o: co 0.c\n') % (p.dir, p.dir, tail)
+             'build co.o: co s/0.c\n') % (p.dir, p.dir, tail)
     p.write('build.ninja', text)
     p.plain('-k', '0', status=1)  # CMake wants something to run beside the compiler
     want, deps = p.objects(), p.deps()
@@ -272,21 +273,21 @@ rule lie
   deps = gcc
 rule nodep
   command = gcc -c $in -o $out
-build r.o: ccrsp 0.c
-build d.o: ccd 0.c
-build a2.o b2.o: two 0.c
-build lie.o | lie2: lie 0.c
+build r.o: ccrsp s/0.c
+build d.o: ccd s/0.c
+build a2.o b2.o: two s/0.c
+build lie.o | lie2: lie s/0.c
   one = lie.o
-build n.o: nodep 0.c
-build p.o: cc 0.c
+build n.o: nodep s/0.c
+build p.o: cc s/0.c
   pool = one
-build q.o: cc 0.c
+build q.o: cc s/0.c
   pool = console
-build re.o: cc 0.c
+build re.o: cc s/0.c
   restat = 1
 build after: sh re.o n.o
   cmd = cat re.o n.o > after
-build gen.o: cc 0.c
+build gen.o: cc s/0.c
   generator = 1
 ''')
     for turn in ('plain', 'cold', 'warm'):
@@ -315,10 +316,10 @@ build dd: sh
   cmd = printf 'ninja_dyndep_version = 1\\nbuild 0.o: dyndep | gen.h\\n' > dd
 build gen.h: sh
   cmd = echo '#define G 5' > gen.h
-build 0.o: cc 0.c || dd
+build 0.o: cc s/0.c || dd
   dyndep = dd
 ''')
-    p.write('0.c', '#include "gen.h"\nint g = G;\n')
+    p.write('s/0.c', '#include "../gen.h"\nint g = G;\n')
     p.plain()
     want, deps = p.objects(), p.deps()
     for hits in (0, 1):
@@ -332,8 +333,8 @@ build 0.o: cc 0.c || dd
 def failures():
     """A failing compile says what it says, -k goes on, and nothing of it is stored."""
     p = simple('failures', 4)
-    p.write('1.c', '#error no\n')
-    p.write('3.c', '#error no\n')
+    p.write('s/1.c', '#error no\n')
+    p.write('s/3.c', '#error no\n')
     want = p.plain('-k', '0', '-j1', status=1)
     for round in range(3):
         p.clean()
@@ -468,7 +469,7 @@ def interrupted():
         seconds, status, out = interrupt(p, p.env(NINJA_CACHE=fake(), FAKE='hang', FAKE_REAL=LIBRARY), lambda c: time.sleep(0.3), sig)
         check(status != 0 and 'interrupted' in out, status, out)
         check(seconds < limit, 'took', seconds, 's with a layer that hangs')
-    p.write('build.ninja', RULES + 'build 0.o: cc 0.c\nbuild slow: sh 0.o\n  cmd = touch started && exec sleep 20\n')
+    p.write('build.ninja', RULES + 'build 0.o: cc s/0.c\nbuild slow: sh 0.o\n  cmd = touch started && exec sleep 20\n')
 
     def started(child):
         for _ in range(1000):
@@ -478,7 +479,7 @@ def interrupted():
 
     seconds, status, out = interrupt(p, p.env(), started)
     check(status != 0 and 'interrupted' in out and seconds < limit, status, seconds, out)
-    p.write('build.ninja', RULES + 'build 0.o: cc 0.c\n')
+    p.write('build.ninja', RULES + 'build 0.o: cc s/0.c\n')
     p.ninja()
     p.plain('-d', 'explain')
     check('no work' in p.out, p.out)
@@ -537,18 +538,18 @@ def undeclared_header():
 def saved_in_mid_build():
     """A header is saved by hand after one hit has looked at it, before another is served from that look: both run again next time."""
     p = simple('saved', 2)
-    p.write('slow.c', ''.join('int s%d(int x) { return x * %d + (x >> 3) - %d; }\n' % (i, i, i) for i in range(1500)))
-    p.write('build.ninja', RULES + 'build 0.o: cc 0.c\nbuild slow.o: cc slow.c\n  more = -O2\nbuild 1.o: cc 1.c\n')
+    p.write('s/slow.c', ''.join('int s%d(int x) { return x * %d + (x >> 3) - %d; }\n' % (i, i, i) for i in range(800)))
+    p.write('build.ninja', RULES + 'build 0.o: cc s/0.c\nbuild slow.o: cc s/slow.c\n  more = -O2\nbuild 1.o: cc s/1.c\n')
     p.ninja()
     old = p.objects()
     p.clean()
-    p.write('slow.c', open(p.path('slow.c')).read() + 'int more;\n')
+    p.write('s/slow.c', open(p.path('s/slow.c')).read() + 'int more;\n')
     child = p.popen('-j1')
     line = child.stdout.readline().decode()
     check('CC 0.o' in line, line)
     time.sleep(0.1)
-    p.write('h.h', '#define H 7\n')
-    saved = os.stat(p.path('h.h')).st_mtime_ns
+    p.write('s/h.h', '#define H 7\n')
+    saved = os.stat(p.path('s/h.h')).st_mtime_ns
     out = line + child.communicate(timeout=60)[0].decode()
     check('2 hits, 1 misses' in out, out)
     check(p.objects()['1.o'] == old['1.o'] and os.stat(p.path('1.o')).st_mtime_ns > saved, 'the test is too slow to show anything')
@@ -567,8 +568,8 @@ def stripped_by_the_next():
     """The next edge changes the object in place, before it is stored: what comes out of the cache is the compiler's."""
     p = Project('strip')
     for i in range(6):
-        p.write('%d.c' % i, 'static int x; int *f%d(void) { return &x; }\n' % i)
-    p.write('build.ninja', RULES + 'flags = -g -O0\n' + ''.join('build %d.o: cc %d.c\nbuild s%d: sh %d.o\n  cmd = strip -g %d.o && touch s%d\n' % ((i,) * 6) for i in range(6)))
+        p.write('s/%d.c' % i, 'static int x; int *f%d(void) { return &x; }\n' % i)
+    p.write('build.ninja', RULES + 'flags = -g -O0\n' + ''.join('build %d.o: cc s/%d.c\nbuild s%d: sh %d.o\n  cmd = strip -g %d.o && touch s%d\n' % ((i,) * 6) for i in range(6)))
     p.ninja()
     want = p.objects()
     p.clean()
