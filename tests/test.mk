@@ -1,6 +1,8 @@
 # Tests. `make test` sets up what it needs; the logs of each program are in build/test-logs.
 FUZZ := $(patsubst tests/fuzz/fuzz_%.cc,$(B)/tests/fuzz/replay_%,$(sort $(wildcard tests/fuzz/fuzz_*.cc)))
-TEST_SCRIPTS := tests/cli/run.sh::$(B)/cchain tests/remote/test_http.py
+# Each table of what has gone wrong in other caches: here every row, in `make soak` every variant and mode.
+CORRECTNESS := tests/correctness/inputs.py tests/correctness/outputs.py tests/correctness/store.py
+TEST_SCRIPTS := tests/cli/run.sh::$(B)/cchain tests/remote/test_http.py $(CORRECTNESS:%=%::--core)
 
 # A fuzz target with a main of its own that feeds it the kept corpus: needs no libFuzzer.
 $(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(LIB_OBJS)
@@ -23,8 +25,12 @@ test-tsan: ## tests with threads under the thread sanitizer
 	$(MAKE) --no-print-directory -j$$(nproc) B=$(B)/tsan OPT=-O1 SAN=-fsanitize=thread sanitized-programs $(B)/tsan/libcchain.so.0
 	tests/tools/run-tests.sh $(B)/tsan/test-logs $(B)/tsan/tests/unit/test_disk $(B)/tsan/tests/unit/test_stats
 
+soak: test-packages ## the tests that take long: all variants of the correctness tables in every mode
+	$(MAKE) --no-print-directory -j$$(nproc) all
+	TEST_TIMEOUT=3600 tests/tools/run-tests.sh $(B)/soak-logs $(CORRECTNESS)
+
 test-servers: test-packages ## tests of the remote layers against real servers (what is not installed is skipped, with the reason)
 	$(MAKE) --no-print-directory -j$$(nproc) all
 	tests/tools/run-tests.sh $(B)/test-logs $(sort $(wildcard tests/remote/test_*.py))
 
-.PHONY: test test-packages test-programs test-sanitized sanitized-programs test-tsan test-servers
+.PHONY: test test-packages test-programs test-sanitized sanitized-programs test-tsan test-servers soak
