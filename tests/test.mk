@@ -2,7 +2,9 @@
 FUZZ := $(patsubst tests/fuzz/fuzz_%.cc,$(B)/tests/fuzz/replay_%,$(sort $(wildcard tests/fuzz/fuzz_*.cc)))
 # Each table of what has gone wrong in other caches: here every row, in `make soak` every variant and mode.
 CORRECTNESS := tests/correctness/inputs.py tests/correctness/outputs.py tests/correctness/store.py
-TEST_SCRIPTS := tests/cli/run.sh::$(B)/cchain tests/remote/test_http.py $(CORRECTNESS:%=%::--core)
+# Those that are quick and need no server but what is in the test; the rest is `make test-servers`.
+REMOTE_TESTS := tests/remote/test_http.py tests/remote/test_host.py tests/remote/test_redis.py tests/remote/test_s3.py::keys_from tests/remote/test_command.py::machines
+TEST_SCRIPTS := tests/cli/run.sh::$(B)/cchain $(REMOTE_TESTS) $(CORRECTNESS:%=%::--core)
 
 # A fuzz target with a main of its own that feeds it the kept corpus: needs no libFuzzer.
 $(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(LIB_OBJS)
@@ -23,7 +25,7 @@ test-sanitized:
 sanitized-programs: $(UNIT_TESTS) $(FUZZ)
 test-tsan: ## tests with threads under the thread sanitizer
 	$(MAKE) --no-print-directory -j$$(nproc) B=$(B)/tsan OPT=-O1 SAN=-fsanitize=thread sanitized-programs $(B)/tsan/libcchain.so.0
-	tests/tools/run-tests.sh $(B)/tsan/test-logs $(B)/tsan/tests/unit/test_disk $(B)/tsan/tests/unit/test_stats
+	tests/tools/run-tests.sh $(B)/tsan/test-logs $(B)/tsan/tests/unit/test_disk $(B)/tsan/tests/unit/test_stats $(B)/tsan/tests/unit/test_remote
 
 soak: test-packages ## the tests that take long: all variants of the correctness tables in every mode
 	$(MAKE) --no-print-directory -j$$(nproc) all

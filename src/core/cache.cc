@@ -126,7 +126,7 @@ void Cache::add_remote(const LayerConfig& lc) {
   RemoteOptions r;
   r.name = lc.name;
   r.type = lc.type;
-  r.plugin = find_plugin();
+  if (kLoadsLibraries) r.plugin = find_plugin();
   for (auto& o : lc.options) r.options.emplace_back(o.name, o.value);
   r.flags = (no_env_ ? CC_PLUGIN_NO_ENV : 0) | (config_no_files_ ? CC_PLUGIN_NO_FILES : 0);
   r.connect_timeout_ms = lc.connect_timeout_ms;
@@ -341,6 +341,9 @@ void Cache::task(Invocation* inv, cc_task* out) {
     if (c.deps == Command::kNone && !preprocessed && !(path = temporary(&inv->deps_fd)).empty()) extra.insert(extra.end(), {"-MD", "-MF", path});
     // What the assembler read is known for certain by its own word only.
     if (assembles && !(path = temporary(&inv->asm_deps_fd)).empty()) extra.push_back("-Wa,--MD," + path);
+    std::vector<std::string> outputs;
+    for (auto& d : inv->declared) outputs.push_back(path_join(inv->cwd, d.path));
+    inv->closure->watch(outputs);
   }
   hand_out(CC_TASK_COMPILE, command_with(*inv, extra), {}, inv->cwd, kBoth);
 }

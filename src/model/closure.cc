@@ -344,9 +344,9 @@ void Closure::note_ways() {
   }
   for (auto& f : files_) {
     note_way(std::string(path_dir(f.node->path)), gch_);
-    FileId id;
-    // A header that is a link.
-    if (lstat_file(f.node->path.c_str(), &id) == 0 && (id.mode & 0170000) == 0120000) note_way(f.node->path, false);
+    bool link;
+    looker_->look_at_link(f.node, epoch_, &link);
+    if (link) note_way(f.node->path, false);
   }
 }
 
@@ -364,6 +364,42 @@ bool Closure::explained(const std::string& dir, const FileId& before, const File
   std::vector<std::string> names;
   if (list_dir(dir, &names) != 0) return false;
   return std::any_of(names.begin(), names.end(), [&](const std::string& n) { return explains(path_join(dir, n)); });
+}
+
+void Closure::watch(const std::vector<std::string>& outputs) {
+  constexpr int64_t kRecentNs = 10'000'000'000;
+  std::set<std::string> ours;
+  for (auto& o : outputs) ours.insert(std::string(path_dir(o)));
+  const int64_t now = now_ns();
+  for (auto& [path, w] : ways_) {
+    if (!w.watched || w.link || !w.id.is_dir() || w.id.mtime_ns < now - kRecentNs || ours.count(path)) continue;
+    // What changed between the look and the watch was there, or gone, before the compile began: its names are looked at again after it.
+    FileId id;
+    if (watch_.add(path) && lstat_file(path.c_str(), &id) == 0 && id.same_file(w.id)) w.id = id;
+  }
+}
+
+bool Closure::others_only(const std::string& dir) {
+  std::set<std::string> names;
+  if (!watch_.names(dir, &names) || names.empty()) return false;
+  auto looked_for = [&](std::string_view path) {
+    while (!path.empty()) {
+      const size_t slash = path.find('/');
+      const std::string part(path.substr(0, slash));
+      for (const char* suffix : {"", ".gch", ".pch"})
+        if (names.count(part + suffix)) return true;
+      path.remove_prefix(slash == std::string_view::npos ? path.size() : slash + 1);
+    }
+    return false;
+  };
+  for (auto& l : lookups_) {
+    if (looked_for(l.chain_name)) return false;
+    for (auto& a : l.absent)
+      if (looked_for(a.name)) return false;
+  }
+  for (auto& f : files_)
+    if (looked_for(f.name)) return false;
+  return true;
 }
 
 bool Closure::ways_unchanged(const std::vector<std::string>& outputs) {
@@ -387,7 +423,7 @@ bool Closure::ways_unchanged(const std::vector<std::string>& outputs) {
       nanosleep(&pause, nullptr);
       fine = lstat_file(path.c_str(), &now) == 0 && entries_only() && explained(path, w.id, now, own->second);
     }
-    if (!fine) return refuse(path + " changed during the compile");
+    if (!fine && !(entries_only() && others_only(path))) return refuse(path + " changed during the compile");
   }
   for (auto& l : lookups_)
     for (auto& x : l.exists)

@@ -517,6 +517,36 @@ def objects_of_others_come_meanwhile(b):
 
 
 @test(modes=MODES)
+def files_of_others_come_elsewhere_meanwhile(b):
+    """A folder on the search path that a parallel build writes to: what nobody looked for is no reason not to store; what was looked for is, even if it came
+    and went and something else came after it."""
+    os.makedirs(b.path('inc'))
+    b.write('a.c', '#include <h.h>\n#if __has_include(<opt.h>) || __has_include(<sub/opt2.h>)\nint f(void) { return 22; }\n#else\nint f(void) { return H; }\n#endif\n')
+    b.write('other/h.h', header(11))
+    b.write('out/keep')
+    args = (b.cc, '-Iinc', '-Iother', '-c', 'a.c', '-o', 'out/a.o')
+    yield
+    meddler = b.program(b.root + '/meddler', MEDDLER)
+    for n, name in enumerate(('opt.h', 'h.h', 'sub', 'h.h.gch', None)):
+        b.write('a.c', open(b.path('a.c')).read() + 'int x%d;\n' % n)
+        os.path.exists(b.path('inc/new.h')) and os.unlink(b.path('inc/new.h'))
+        coming = 'mkdir inc/sub' if name == 'sub' else 'touch inc/%s' % name if name else 'touch inc/new.tmp'
+        going = 'rm -r inc/%s; ' % name if name else 'rm inc/new.tmp; '
+        if name == 'h.h':
+            coming = "printf '#define H 22\\n' > inc/h.h"
+        if name == 'h.h.gch' and b.cc != 'gcc':
+            continue
+        r, v = b.cached(*args, env={'CCHAIN_PREFIX': meddler, 'MEDDLE_BEFORE': coming, 'MEDDLE_AFTER': going + 'touch inc/new.h; sleep 0.02'})
+        if name:
+            check(not v.stored, 'WRONG STORE: %s came and went: %s' % (name, v))
+            check(any('inc changed during the compile' in x for x in v.reasons), 'the reason should name the folder: %s' % v)
+            b.same(*args, what=name)
+        else:
+            check(v.stored, 'not stored: %s' % v)
+            b.hit(*args)
+
+
+@test(modes=MODES)
 def tested_header_is_absent_for_the_compile_only(b):
     b.write('opt.h')
     b.write('a.c', '#if __has_include("opt.h")\nint f(void) { return 22; }\n#else\nint f(void) { return 11; }\n#endif\n')
@@ -1743,6 +1773,60 @@ def dash_I_dash_and_empty_words(b):
     for flags in (('-I-',), ('-I', ''), ('-D', ''), ('-include', ''), ('',), ('-DX',), ('-DX=',), ('-D=',), ('-DX(a)=a',), ('-D', 'X Y'), ('-DX\n=1',)):
         b.same(b.cc, *flags, *C, what=repr(flags))
         b.same(b.cc, *flags, *C, what=repr(flags))
+
+
+# ---- the flags that we add to the compile of a miss
+
+RECORDER = r'''
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+int main(int argc, char **argv) {
+  FILE *f = fopen(getenv("RECORD"), "w");
+  for (int i = 1; i < argc; i++) fprintf(f, "%s\n", argv[i]);
+  fclose(f);
+  execvp(argv[1], argv + 1);
+  return 99;
+}
+'''
+
+
+@test()
+def flags_that_we_add(b):
+    """-MD -MF and -Wa,--MD change neither object nor dependency file nor streams, whatever else is given."""
+    recorder = b.program(b.root + '/recorder', RECORDER)
+    b.write('h.h', header(1) + '#define NOP "nop"\n')
+    b.write('a.c', '#include "h.h"\n#include <stdio.h>\n' + WARNS + 'int k(void) { __asm__ volatile(NOP "\\n\\t" NOP); return puts("x") + H; }\n')
+    b.write('a.cc', '#include "h.h"\n#include <vector>\nint k(std::vector<int> &v) { int u; __asm__ volatile(NOP); return v.size() + H; }\n')
+    with open(b.path('p.i'), 'wb') as f:
+        f.write(b.plain(b.cc, '-E', 'a.c').out)
+    yield
+    sets = ['', '-pipe', '-g', '-g3', '-ggdb -O2', '-gdwarf-4', '-gdwarf-5 -O1', '-gz -g', '-O2 -flto', '-flto -ffat-lto-objects', '-Wall -Wextra', '-w', '-Werror=none', '-MD', '-MMD', '-MD -MP -MT x',
+            '-MMD -MF y.d', '-Wp,-MD,z.d', '-fPIC -O3', '-m32', '-std=c99 -pedantic', '-fsanitize=address', '-fsanitize=undefined', '-ffunction-sections -fdata-sections', '-fno-ident', '-frandom-seed=1',
+            '-fdiagnostics-color=always -Wall', '-masm=intel', '-pg', '-fverbose-asm', '-Wa,--noexecstack', '-Wa,-W', '-fno-integrated-as', '-save-temps', '-v', '-fstack-usage', '-gsplit-dwarf -g',
+            '-D_FORTIFY_SOURCE=2 -O2', '-fcf-protection', '-fvisibility=hidden', '-fno-asynchronous-unwind-tables', '-march=x86-64 -mtune=generic', '-coverage', '-fopenmp', '-pthread', '-static', '-s']
+    rows = [(b.cc, w.split() + ['-c', 'a.c', '-o', 'a.o']) for w in sets] + [(b.cc, w.split() + ['-c', 'a.c']) for w in ('', '-MD', '-g')]
+    rows += [(b.cc, w.split() + ['-S', 'a.c', '-o', 'a.s']) for w in ('', '-O2', '-MD')] + [(b.cxx, w.split() + ['-c', 'a.cc', '-o', 'a.o']) for w in ('-O2', '-g -MD', '-flto')]
+    rows += [(b.cc, ['-c', 'p.i', '-o', 'a.o']), (b.cc, ['-x', 'cpp-output', '-c', 'p.i', '-o', 'a.o']), (b.cc, ['-x', 'assembler', '-c', '/dev/null', '-o', 'a.o'])]
+    added = 0
+    for cc, words in rows:
+        plain = b.plain(cc, *words)
+        r, v = b.cached(cc, *words, env={'CCHAIN_PREFIX': recorder, 'RECORD': b.root + '/record'})
+        free = '-flto' in words or '-frandom-seed=1' not in words and '-coverage' in words or v.uncacheable
+        if not (free and r.status == plain.status):
+            difference = r.difference(plain)
+            check(not difference, '%s: %s' % (' '.join(words), difference))
+        if v.uncacheable or not os.path.exists(b.root + '/record'):
+            continue
+        with open(b.root + '/record') as f:
+            given = f.read().split('\n')[:-1]
+        os.unlink(b.root + '/record')
+        added += len(given) > len(words) + 1
+        preprocessed = 'p.i' in words
+        if not preprocessed and not any(w.startswith(('-MD', '-MMD', '-Wp,-MD')) for w in words):
+            check('-MF' in given, '%s: no dependency file of our own: %s' % (words, given))
+        check(b.clang or '-S' in words or any(w.startswith('-Wa,--MD,') for w in given), '%s: the assembler is not asked: %s' % (words, given))
+    check(added > 20, 'flags were added to %d compiles only' % added)
 
 
 # ---- -march=native
