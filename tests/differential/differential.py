@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random C and C++ projects with random edits; each compile through cchain is compared byte for byte with a plain one.
 
-  run.py [--seconds N | --soak] [--seed S] [--keep]      20 s, or half an hour
+  differential.py [--seconds N | --soak] [--seed S] [--keep]      20 s, or half an hour
 
 The seed is printed, and a failure names its world and step: `--seed S` makes the same worlds again (what is young or old when depends on the machine).
 Edits are those that caches get wrong: headers that shadow, vanish, move, are exchanged with their times restored, become twins or links; directories that are
