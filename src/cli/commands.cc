@@ -485,6 +485,11 @@ int help(int argc, char** argv) {
 
 bool is_subcommand(const char* word) { return long_name(word) != nullptr; }
 
+bool opens_cache(const char* subcommand) {
+  const char* name = long_name(subcommand);
+  return name && strcmp(name, "links") != 0 && strcmp(name, "version") != 0 && strcmp(name, "help") != 0;
+}
+
 int usage() {
   write_all(2, kUsage);
   return 2;

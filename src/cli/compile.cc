@@ -203,6 +203,7 @@ class Session {
                  : cc_invocation_parse_argv(cache_, c_.argc, c_.argv, &how, &inv_)) == CC_OK)
       return true;
     inv_ = nullptr;
+    open_error_ = cc_last_error();
     return false;
   }
 
@@ -250,7 +251,9 @@ class Session {
       made.duration_ms = ended.ms;
       cc_store(cache_, inv_, &made, nullptr);
     }
-    close();
+    // What cc_close frees besides, the kernel frees faster; a remote layer has more to put in order.
+    if (!remote_) cc_flush(cache_, CC_TIMEOUT_DEFAULT);
+    else close();
     end_as(ended.status);
   }
 

@@ -341,6 +341,9 @@ void Cache::task(Invocation* inv, cc_task* out) {
     if (c.deps == Command::kNone && !preprocessed && !(path = temporary(&inv->deps_fd)).empty()) extra.insert(extra.end(), {"-MD", "-MF", path});
     // What the assembler read is known for certain by its own word only.
     if (assembles && !(path = temporary(&inv->asm_deps_fd)).empty()) extra.push_back("-Wa,--MD," + path);
+    std::vector<std::string> outputs;
+    for (auto& d : inv->declared) outputs.push_back(path_join(inv->cwd, d.path));
+    inv->closure->watch(outputs);
   }
   hand_out(CC_TASK_COMPILE, command_with(*inv, extra), {}, inv->cwd, kBoth);
 }

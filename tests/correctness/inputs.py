@@ -517,6 +517,36 @@ def objects_of_others_come_meanwhile(b):
 
 
 @test(modes=MODES)
+def files_of_others_come_elsewhere_meanwhile(b):
+    """A folder on the search path that a parallel build writes to: what nobody looked for is no reason not to store; what was looked for is, even if it came
+    and went and something else came after it."""
+    os.makedirs(b.path('inc'))
+    b.write('a.c', '#include <h.h>\n#if __has_include(<opt.h>) || __has_include(<sub/opt2.h>)\nint f(void) { return 22; }\n#else\nint f(void) { return H; }\n#endif\n')
+    b.write('other/h.h', header(11))
+    b.write('out/keep')
+    args = (b.cc, '-Iinc', '-Iother', '-c', 'a.c', '-o', 'out/a.o')
+    yield
+    meddler = b.program(b.root + '/meddler', MEDDLER)
+    for n, name in enumerate(('opt.h', 'h.h', 'sub', 'h.h.gch', None)):
+        b.write('a.c', open(b.path('a.c')).read() + 'int x%d;\n' % n)
+        os.path.exists(b.path('inc/new.h')) and os.unlink(b.path('inc/new.h'))
+        coming = 'mkdir inc/sub' if name == 'sub' else 'touch inc/%s' % name if name else 'touch inc/new.tmp'
+        going = 'rm -r inc/%s; ' % name if name else 'rm inc/new.tmp; '
+        if name == 'h.h':
+            coming = "printf '#define H 22\\n' > inc/h.h"
+        if name == 'h.h.gch' and b.cc != 'gcc':
+            continue
+        r, v = b.cached(*args, env={'CCHAIN_PREFIX': meddler, 'MEDDLE_BEFORE': coming, 'MEDDLE_AFTER': going + 'touch inc/new.h; sleep 0.02'})
+        if name:
+            check(not v.stored, 'WRONG STORE: %s came and went: %s' % (name, v))
+            check(any('inc changed during the compile' in x for x in v.reasons), 'the reason should name the folder: %s' % v)
+            b.same(*args, what=name)
+        else:
+            check(v.stored, 'not stored: %s' % v)
+            b.hit(*args)
+
+
+@test(modes=MODES)
 def tested_header_is_absent_for_the_compile_only(b):
     b.write('opt.h')
     b.write('a.c', '#if __has_include("opt.h")\nint f(void) { return 22; }\n#else\nint f(void) { return 11; }\n#endif\n')
@@ -2218,11 +2248,25 @@ def gch_there_from_the_start(b):
 
 @test(compilers=GCC)
 def gch_appears_during_the_compile(b):
+    """In any folder but the object's own, where one that is gone again is not seen (DESIGN.md) and one that stays is."""
+    b.write('a.c', '#include <h.h>\nint f(void) { return H; }\n')
+    b.write('inc/h.h', header(11))
+    make_gch(b, 'inc/h.h', header(22))
+    os.rename(b.path('inc/h.h.gch'), b.path('keep'))
+    yield from during(b, (b.cc, '-Iinc', *CD), 'mv keep inc/h.h.gch', 'mv inc/h.h.gch keep')
+
+
+@test(compilers=GCC)
+def gch_appears_beside_the_object_during_the_compile(b):
     b.write('a.c', SRC)
     b.write('h.h', header(11))
     make_gch(b, 'h.h', header(22))
     os.rename(b.path('h.h.gch'), b.path('keep'))
-    yield from during(b, (b.cc, *CD), 'mv keep h.h.gch', 'sleep 0.02; mv h.h.gch keep')
+    yield
+    meddled(b, (b.cc, *CD), 'mv keep h.h.gch')
+    b.same(b.cc, *CD)
+    b.remove('h.h.gch')
+    b.same(b.cc, *CD)
 
 
 @test(compilers=CLANG)
