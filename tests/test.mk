@@ -34,6 +34,7 @@ soak: test-packages ## the tests that take long: all variants of the correctness
 
 test-servers: test-packages ## tests of the remote layers against real servers (what is not installed is skipped, with the reason)
 	$(MAKE) --no-print-directory -j$$(nproc) all
+	-$(MAKE) --no-print-directory ninja
 	tests/tools/run-tests.sh $(B)/test-logs $(sort $(wildcard tests/remote/test_*.py))
 
 .PHONY: test test-packages test-programs test-sanitized sanitized-programs test-tsan test-servers soak
