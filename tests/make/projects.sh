@@ -74,10 +74,11 @@ build_zlib() { make -j"$jobs" "$@"; }
 clean_zlib() { make clean; }
 header_zlib=inffast.h refused_zlib=0
 
-source_lua5.4() { fetched lua5.4; }
+source_lua5.4() { fetched lua5.4 && printf '#define DEB_HOST_MULTIARCH "any"\n' >src/lua5.4-deb-multiarch.h; }
 build_lua5.4() { make -C src -j"$jobs" linux LIBTOOL="libtool --quiet" "$@"; }
 clean_lua5.4() { make -C src clean LIBTOOL=libtool; rm -rf src/.libs; }
-declare -A header refused
+declare -A header refused compiler
+compiler[lua5.4]="gcc -std=gnu99"  # as its makefile has it
 header[lua5.4]=src/lopcodes.h refused[lua5.4]=0
 
 source_redis() { fetched redis; }
@@ -99,7 +100,7 @@ build() {
   from=$(date +%s%N)
   case $door in
     plain) "build_$project" >"$work/build.log" 2>&1 ;;
-    cc) "build_$project" CC="$B/cchain gcc" >"$work/build.log" 2>&1 ;;
+    cc) "build_$project" CC="$B/cchain ${compiler[$project]:-gcc}" CXX="$B/cchain g++" >"$work/build.log" 2>&1 ;;
     links) PATH=$work/links:$PATH "build_$project" >"$work/build.log" 2>&1 ;;
     sh) "build_$project" SHELL="$B/cchain-sh" >"$work/build.log" 2>&1 ;;
   esac
