@@ -318,7 +318,8 @@ typedef struct cc_request {
 /* Looks up `count` invocations, in parallel where a layer gains by it. Returns the number of hits, or CC_E_*. */
 CC_API int cc_lookup_many(cc_cache *cache, cc_request *requests, size_t count);
 
-/* Says that these will be looked up soon. Returns at once; may do nothing. */
+/* Says that these will be looked up soon, in this order: remote layers are asked for all of them meanwhile, many at once, and a lookup of one that is on its
+ * way waits for it. Returns at once; does nothing where no layer gains by it. The invocations may be used and freed afterwards. cc_cancel drops what has not come. */
 CC_API int cc_prefetch(cc_cache *cache, cc_invocation *const *invs, size_t count, const char *tenant);
 
 /* ---- build session ------------------------------------------------------------------------------------- */
@@ -348,7 +349,8 @@ typedef struct cc_completion {
 } cc_completion;
 
 /* As cc_lookup and cc_store, on the library's own workers (started with the first call, all signals blocked). Invocation and
- * result belong to the library until the completion is reaped. */
+ * result belong to the library until the completion is reaped. cc_store_async takes the bytes of the outputs before it returns: a command that
+ * changes them may run then. */
 CC_API int cc_lookup_async(cc_cache *cache, cc_invocation *inv, const char *tenant, cc_result *result, uint64_t tag);
 CC_API int cc_store_async(cc_cache *cache, cc_invocation *inv, const cc_result *result, const char *tenant, uint64_t tag);
 /* A descriptor (CLOEXEC) that is readable while completions wait; the cache's, never read or closed by the host.

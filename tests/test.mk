@@ -1,6 +1,8 @@
 # Tests. `make test` sets up what it needs; the logs of each program are in build/test-logs.
 FUZZ := $(patsubst tests/fuzz/fuzz_%.cc,$(B)/tests/fuzz/replay_%,$(sort $(wildcard tests/fuzz/fuzz_*.cc)))
-TEST_SCRIPTS := tests/cli/run.sh::$(B)/cchain tests/remote/test_http.py
+# Those that are quick and need no server but what is in the test; the rest is `make test-servers`.
+REMOTE_TESTS := tests/remote/test_http.py tests/remote/test_host.py tests/remote/test_redis.py tests/remote/test_s3.py::keys_from tests/remote/test_command.py::machines
+TEST_SCRIPTS := tests/cli/run.sh::$(B)/cchain $(REMOTE_TESTS)
 
 # A fuzz target with a main of its own that feeds it the kept corpus: needs no libFuzzer.
 $(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(LIB_OBJS)
@@ -21,7 +23,7 @@ test-sanitized:
 sanitized-programs: $(UNIT_TESTS) $(FUZZ)
 test-tsan: ## tests with threads under the thread sanitizer
 	$(MAKE) --no-print-directory -j$$(nproc) B=$(B)/tsan OPT=-O1 SAN=-fsanitize=thread sanitized-programs $(B)/tsan/libcchain.so.0
-	tests/tools/run-tests.sh $(B)/tsan/test-logs $(B)/tsan/tests/unit/test_disk $(B)/tsan/tests/unit/test_stats
+	tests/tools/run-tests.sh $(B)/tsan/test-logs $(B)/tsan/tests/unit/test_disk $(B)/tsan/tests/unit/test_stats $(B)/tsan/tests/unit/test_remote
 
 test-servers: test-packages ## tests of the remote layers against real servers (what is not installed is skipped, with the reason)
 	$(MAKE) --no-print-directory -j$$(nproc) all

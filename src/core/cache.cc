@@ -126,7 +126,7 @@ void Cache::add_remote(const LayerConfig& lc) {
   RemoteOptions r;
   r.name = lc.name;
   r.type = lc.type;
-  r.plugin = find_plugin();
+  if (kLoadsLibraries) r.plugin = find_plugin();
   for (auto& o : lc.options) r.options.emplace_back(o.name, o.value);
   r.flags = (no_env_ ? CC_PLUGIN_NO_ENV : 0) | (config_no_files_ ? CC_PLUGIN_NO_FILES : 0);
   r.connect_timeout_ms = lc.connect_timeout_ms;
@@ -425,9 +425,8 @@ void Cache::task_done(Invocation* inv, const cc_task_result& r) {
 
 // ---- lookup
 
-void Cache::count_uncacheable(Invocation* inv, const std::string& why) {
+void Cache::count_uncacheable(const std::string& why) {
   counters_.uncacheable++;
-  inv->counted_uncacheable = true;
   std::lock_guard<std::mutex> lock(reasons_mutex_);
   reasons_["reason:" + why]++;
 }
@@ -440,6 +439,12 @@ void Cache::count_miss(const std::string& why) {
   for (auto& l : chain_.links()) l.layer->counters.misses.fetch_add(1, std::memory_order_relaxed);
   std::lock_guard<std::mutex> lock(reasons_mutex_);
   reasons_["miss:" + why]++;
+}
+void Cache::uncount_miss(const std::string& why) {
+  counters_.misses--;
+  for (auto& l : chain_.links()) l.layer->counters.misses.fetch_sub(1, std::memory_order_relaxed);
+  std::lock_guard<std::mutex> lock(reasons_mutex_);
+  reasons_["miss:" + why]--;
 }
 
 bool Cache::keys(Invocation* inv, const std::string& tenant, uint64_t e, std::string* why) {
@@ -681,9 +686,10 @@ int Cache::lookup(Invocation* inv, const char* tenant_c, cc_result* result) {
       for (uint32_t i = 0; i < owner->found.layer; i++) links[i].layer->counters.misses.fetch_add(1, std::memory_order_relaxed);
       links[owner->found.layer].layer->counters.hits.fetch_add(1, std::memory_order_relaxed);
     } else if (!inv->uncacheable.empty()) {
-      count_uncacheable(inv, inv->uncacheable);
+      count_uncacheable(inv->uncacheable);
     } else {
       count_miss(owner->reason);
+      inv->miss_reason = owner->reason;
     }
     if (log_.on(kLogInfo))
       log_.line(kLogInfo, "%s %s%s%s", hit ? "hit" : inv->uncacheable.empty() ? "miss" : "uncacheable", inv->declared.empty() ? "-" : inv->declared[0].path.c_str(),
@@ -747,11 +753,12 @@ int Cache::lookup(Invocation* inv, const char* tenant_c, cc_result* result) {
 
 // ---- store
 
-bool Cache::collect_outputs(Invocation* inv, const cc_result& r, Entry* e, std::vector<std::string>* hold) {
+bool Cache::collect_outputs(const Invocation* inv, const cc_result& r, TakenOutputs* taken) const {
   auto refuse = [&](std::string why) {
-    inv->uncacheable = std::move(why);
+    taken->why = std::move(why);
     return false;
   };
+  auto* hold = &taken->hold;
   hold->reserve(inv->declared.size());
   uint64_t total = 0;
   for (size_t i = 0; i < inv->declared.size(); i++) {
@@ -780,7 +787,7 @@ bool Cache::collect_outputs(Invocation* inv, const cc_result& r, Entry* e, std::
     if (!inv->from_key && is_cut(d.role, out.data)) return refuse("the output " + d.path + " is empty or cut off");
     if (out.data.size() > config_.max_entry_size - total) return refuse("its outputs are larger than max_entry_size");
     total += out.data.size();
-    e->outputs.push_back(out);
+    taken->outputs.push_back(out);
   }
   return true;
 }
@@ -808,8 +815,9 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
   inv->missed = false;
   auto refuse = [&](const std::string& why) {
     inv->uncacheable = why;
-    counters_.misses--;
-    count_uncacheable(inv, why);
+    if (!inv->miss_reason.empty()) uncount_miss(inv->miss_reason);
+    inv->miss_reason.clear();
+    count_uncacheable(why);
     log_.line(kLogInfo, "not stored %s: %s", inv->declared.empty() ? "-" : inv->declared[0].path.c_str(), why.c_str());
     inv->close_temporaries();
     throw CallError{CC_E_UNCACHEABLE, why};
@@ -831,8 +839,14 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
     std::string text;
     if (read_file(path.c_str(), &text, 16u << 20) != 0 || sha256(text) != digest) refuse(path + " changed since the command was parsed");
   }
-  std::vector<std::string> hold;
-  if (!collect_outputs(inv, r, &e, &hold)) refuse(inv->uncacheable);
+  TakenOutputs taken;
+  if (inv->taken)
+    taken = std::move(*inv->taken);
+  else
+    collect_outputs(inv, r, &taken);
+  inv->taken.reset();
+  if (!taken.why.empty()) refuse(taken.why);
+  e.outputs = std::move(taken.outputs);
   auto put = [&](const Digest& key) {
     int err = chain_.put_entry(tenant, streams ? class_key(key, inv->stream_class) : key, e, metadata(*inv, r), config_.recache);
     if (err && err != EBUSY) {  // EBUSY: no room could be made without waiting
@@ -1024,6 +1038,11 @@ int Cache::async_fd() {
 
 void Cache::submit(bool store, Invocation* inv, const char* tenant, cc_result* result, uint64_t tag) {
   std::string t = check_tenant(tenant);
+  // The host goes on, and the next command may change what this one has made.
+  if (store && inv->missed && inv->uncacheable.empty()) {
+    inv->taken = std::make_unique<TakenOutputs>();
+    collect_outputs(inv, *result, inv->taken.get());
+  }
   std::lock_guard<std::mutex> lock(async_mutex_);
   start_workers();
   jobs_.push_back({store, inv, std::move(t), result, tag});
@@ -1165,8 +1184,10 @@ void Cache::stats(cc_stats* out) const {
 Increments Cache::take_increments() {
   Increments inc;
   auto add = [&](std::string name, uint64_t now) {
+    // Less than was written (a miss that turned out to be uncacheable): made good by what comes.
     uint64_t& last = written_[name];
-    if (now > last) inc.emplace_back(std::move(name), now - last);
+    if (now <= last) return;
+    inc.emplace_back(std::move(name), now - last);
     last = now;
   };
   cc_stats s{};
@@ -1189,8 +1210,10 @@ Increments Cache::take_increments() {
     add(p + "bytes_written", c.bytes_written);
   }
   std::lock_guard<std::mutex> lock(reasons_mutex_);
-  for (auto& [name, n] : reasons_) inc.emplace_back(name, n);
-  reasons_.clear();
+  for (auto it = reasons_.begin(); it != reasons_.end();) {
+    if (it->second > 0) inc.emplace_back(it->first, static_cast<uint64_t>(it->second));
+    it = it->second >= 0 ? reasons_.erase(it) : std::next(it);
+  }
   return inc;
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "layers/remote.h"
 
+#include "base/dynamic.h"
+
 #include <time.h>
 
 #include <algorithm>
@@ -90,7 +92,11 @@ cc_plugin_layer* RemoteLayer::opened() {
   return h;
 }
 
-bool RemoteLayer::allows(Breaker::Way way) { return !broken_ && breaker_.allows(way); }
+bool RemoteLayer::allows(Breaker::Way way) {
+  // The static command asks what is near, and leaves the rest to its twin.
+  if (!kLoadsLibraries && way == Breaker::kRead) return false;
+  return !broken_ && breaker_.allows(way);
+}
 
 void RemoteLayer::prepare(cc_transfer* t, Words* w, const Address& a, uint32_t kind) const {
   *w = {std::string(a.tenant), std::string(a.hex), std::string(a.blob)};
@@ -129,6 +135,10 @@ void RemoteLayer::transfer_done(const cc_transfer& t) {
     forget_absent(a);
     if (t.status == CC_LAYER_HIT) counters.bytes_written.fetch_add(t.size, std::memory_order_relaxed);
   } else if (t.status == CC_LAYER_MISS) {
+    if (t.error[0] && !warned_.exchange(true)) {
+      log_->line(kLogError, "layer %s: %s", name_.c_str(), t.error);
+      if (o_.trouble) o_.trouble("layer " + name_ + ": " + t.error);
+    }
     std::lock_guard<std::mutex> lock(mutex_);
     remember_absent(number(a));
   }

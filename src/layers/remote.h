@@ -20,7 +20,7 @@ struct RemoteOptions {
   std::string name, type, plugin;  // plugin: its path
   std::vector<std::pair<std::string, std::string>> options;
   uint32_t flags = 0;  // CC_PLUGIN_*
-  uint32_t connect_timeout_ms = 1000, timeout_ms = 5000, connections = 32;
+  uint32_t connect_timeout_ms = 800, timeout_ms = 5000, connections = 32;
   uint64_t max_size = 0;   // of a blob
   uint64_t max_held = 64u << 20;  // of what was fetched before it was asked for
   CancelSignal* cancel = nullptr;
@@ -82,6 +82,7 @@ class RemoteLayer final : public Layer {
   std::mutex open_mutex_;
   const cc_plugin* plugin_ = nullptr;
   std::atomic<cc_plugin_layer*> handle_{nullptr};
+  std::atomic<bool> warned_{false};
   bool broken_ = false;  // the plug-in or its options can't be used
 
   mutable std::mutex mutex_;

@@ -142,6 +142,7 @@ bool Closure::resolve(const ScanOperand& op, const std::string& includer_dir, si
   lookups_.emplace_back();
   Lookup l;
   l.chain_name = op.name;
+  l.test = test;
   auto exists = [&](const std::string& dir, const std::string& name) {
     l.exists.push_back({dir, name, looker_->look(looker_->node(absolute(path_join(dir, name))), epoch_).id});
   };
@@ -335,13 +336,17 @@ void Closure::note_way(const std::string& path, bool watched) {
 
 void Closure::note_ways() {
   for (auto* n : chain_nodes_) note_way(n->path, true);
-  for (auto& l : lookups_)
+  for (auto& l : lookups_) {
     for (auto& a : l.absent) note_way(a.node->path, true);
+    if (!l.test || !gch_) continue;  // clang's dependency file names what a test found
+    for (auto& a : l.absent) ways_[a.node->path].tested = true;
+    for (uint32_t pos : l.chain_absent) ways_[chain_nodes_[pos]->path].tested = true;
+  }
   for (auto& f : files_) {
     note_way(std::string(path_dir(f.node->path)), gch_);
-    FileId id;
-    // A header that is a link.
-    if (lstat_file(f.node->path.c_str(), &id) == 0 && (id.mode & 0170000) == 0120000) note_way(f.node->path, false);
+    bool link;
+    looker_->look_at_link(f.node, epoch_, &link);
+    if (link) note_way(f.node->path, false);
   }
 }
 
@@ -411,7 +416,7 @@ bool Closure::ways_unchanged(const std::vector<std::string>& outputs) {
     // way only the next step matters, which is looked at by itself; in one where names were looked for, any may have come and gone.
     auto entries_only = [&] { return !w.link && now.same_file(w.id) && now.is_dir() && now.mtime_ns == now.ctime_ns; };
     auto own = ours.find({now.dev, now.ino});
-    bool fine = entries_only() && (!w.watched || (own != ours.end() && explained(path, w.id, now, own->second)));
+    bool fine = entries_only() && (!w.watched || (own != ours.end() && (!w.tested || explained(path, w.id, now, own->second))));
     // Another compile of the same folder may just have taken its old object away, to put the new one there.
     for (int ms = 1; !fine && own != ours.end() && ms <= 8; ms *= 2) {
       timespec pause = {0, ms * 1'000'000};
@@ -423,6 +428,11 @@ bool Closure::ways_unchanged(const std::vector<std::string>& outputs) {
   for (auto& l : lookups_)
     for (auto& x : l.exists)
       if (!exists_still(x)) return false;
+  // One that was taken in place of a header keeps that out of the dependency file.
+  const uint64_t epoch = looker_->new_epoch();
+  for (auto& f : files_)
+    if (gch_ && !f.plain && !looker_->absent(looker_->node(path_dir(f.node->path)), f.name + ".gch/.", epoch))
+      return refuse("a precompiled header appeared beside " + f.node->path);
   return true;
 }
 

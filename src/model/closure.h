@@ -68,7 +68,7 @@ class Closure {
   };
   struct Way {
     FileId id;
-    bool watched, link;
+    bool watched, link, tested = false;  // tested: by an existence test, which no dependency file of gcc shows
   };
   struct Absent {
     std::string dir;
@@ -80,6 +80,7 @@ class Closure {
     FileId id;
   };
   struct Lookup {
+    bool test = false;
     std::vector<uint32_t> chain_absent;  // positions in the chain where the name itself is absent
     std::string chain_name;
     std::vector<Absent> absent;          // elsewhere
