@@ -25,7 +25,8 @@ CXXFLAGS_ALL := -std=c++20 $(OPT) -g -fPIC -fvisibility=hidden -fvisibility-inli
   -fno-gnu-unique $(WARN) $(SAN) $(CXXFLAGS)
 CFLAGS_ALL := -std=c11 $(OPT) -g -fPIC $(WARN) $(SAN) $(CFLAGS)
 # The fixed libraries are linked statically and hidden, so that the library brings nothing into its host but libc and libgcc_s.
-STATIC_LIBS := -Wl,-Bstatic -lzstd -lxxhash -lcrypto -Wl,-Bdynamic
+FIXED_LIBS := -lzstd -lxxhash -lcrypto
+STATIC_LIBS := -Wl,-Bstatic $(FIXED_LIBS) -Wl,-Bdynamic
 LIB_LDFLAGS := -shared -Wl,-soname,libcchain.so.0 -Wl,--version-script=src/abi/libcchain.map -Wl,-z,defs -Wl,-z,nodelete \
   -Wl,-z,now -Wl,-O1 -Wl,--as-needed -Wl,--exclude-libs,ALL -Wl,--gc-sections -static-libstdc++ $(SAN)
 
@@ -58,9 +59,22 @@ $(B)/libcchain.a: $(LIB_OBJS)
 $(B)/cchain-remote.so: $(REMOTE_OBJS) src/remote/remote.map
 	$(CXX) -shared -Wl,--version-script=src/remote/remote.map -Wl,-z,defs -Wl,-z,nodelete -Wl,-z,now -Wl,-O1 -Wl,--as-needed -Wl,--exclude-libs,ALL \
 	  -Wl,--gc-sections -static-libstdc++ $(SAN) -o $@ $(REMOTE_OBJS) -lcurl -lssl -lcrypto -lcjson -lpthread
-$(B)/cchain: $(CLI_OBJS) $(LIB_OBJS)
-	$(CXX) $(OPT) $(SAN) -no-pie -static-libstdc++ -static-libgcc -Wl,--gc-sections -Wl,-O1 -Wl,--as-needed -Wl,-z,norelro -Wl,--hash-style=gnu \
-	  -o $@ $(CLI_OBJS) $(LIB_OBJS) $(STATIC_LIBS) -lpthread -ldl
+# The command is static, which saves an eighth of a hit; its twin, dynamic, takes over where libraries have to be loaded (src/cli/twin.h). Sanitizers want it dynamic.
+STATIC_OBJS := $(patsubst src/%.cc,$(B)/static/%.o,src/static/dynamic.cc src/cli/twin.cc)
+COMMAND_LDFLAGS := -no-pie -Wl,--gc-sections -Wl,-O1 -Wl,--as-needed -Wl,-z,norelro -Wl,--hash-style=gnu
+$(B)/static/%.o: src/%.cc
+	@mkdir -p $(@D)
+	$(CXX) $(CPPFLAGS_ALL) $(CXXFLAGS_ALL) -DCCHAIN_STATIC_COMMAND -MD -MP -c $< -o $@
+$(B)/cchain-dynamic: $(CLI_OBJS) $(LIB_OBJS)
+	$(CXX) $(OPT) $(SAN) -static-libstdc++ -static-libgcc $(COMMAND_LDFLAGS) -o $@ $(CLI_OBJS) $(LIB_OBJS) $(STATIC_LIBS) -lpthread -ldl
+ifeq ($(SAN),)
+$(B)/cchain: $(CLI_OBJS) $(LIB_OBJS) $(STATIC_OBJS) $(B)/cchain-dynamic
+	$(CXX) $(OPT) -static $(COMMAND_LDFLAGS) -Wl,-z,noseparate-code -o $@ $(filter-out $(B)/src/base/dynamic.o $(B)/src/cli/twin.o,$(CLI_OBJS) $(LIB_OBJS)) $(STATIC_OBJS) \
+	  $(FIXED_LIBS)
+else
+$(B)/cchain: $(B)/cchain-dynamic
+	cp $< $@
+endif
 
 # The same program, which sees by its name what it is to be: a shell for make.
 $(B)/cchain-sh: $(B)/cchain
@@ -73,6 +87,8 @@ install: all ## install under PREFIX (and DESTDIR); LINKS=DIR for a folder of co
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(PREFIX)/include
 	install -m 755 $(B)/cchain $(DESTDIR)$(PREFIX)/bin/cchain
 	ln -sf cchain $(DESTDIR)$(PREFIX)/bin/cchain-sh
+	install -d $(DESTDIR)$(PREFIX)/lib/cchain
+	install -m 755 $(B)/cchain-dynamic $(DESTDIR)$(PREFIX)/lib/cchain/cchain-dynamic
 	install -m 644 include/cchain.h include/cchain_layer.h $(DESTDIR)$(PREFIX)/include/
 	install -m 755 $(B)/libcchain.so.0 $(DESTDIR)$(LIBDIR)/libcchain.so.$(VERSION)
 	install -m 755 $(B)/cchain-remote.so $(DESTDIR)$(LIBDIR)/cchain-remote.so

@@ -351,7 +351,8 @@ typedef struct cc_completion {
 } cc_completion;
 
 /* As cc_lookup and cc_store, on the library's own workers (started with the first call, all signals blocked). Invocation and
- * result belong to the library until the completion is reaped. */
+ * result belong to the library until the completion is reaped. cc_store_async takes the bytes of the outputs before it returns: a command that
+ * changes them may run then. */
 CC_API int cc_lookup_async(cc_cache *cache, cc_invocation *inv, const char *tenant, cc_result *result, uint64_t tag);
 CC_API int cc_store_async(cc_cache *cache, cc_invocation *inv, const cc_result *result, const char *tenant, uint64_t tag);
 /* A descriptor (CLOEXEC) that is readable while completions wait; the cache's, never read or closed by the host.

@@ -9,6 +9,9 @@
 #include <cstring>
 #include <mutex>
 
+#include "base/dynamic.h"
+#include "base/varint.h"
+
 namespace cchain {
 
 namespace {
@@ -27,14 +30,14 @@ Library* g_library;
 const Library& library() {
   if (g_library) return *g_library;
   g_library = new Library;
-  void* handle = dlopen("libcjson.so.1", RTLD_NOW | RTLD_LOCAL);
+  std::string why;
+  void* handle = load_library("libcjson.so.1", RTLD_NOW | RTLD_LOCAL, &why);
   if (!handle) {
-    const char* e = dlerror();
-    g_library->error = std::string("JSON can't be read without the library libcjson.so.1 (package libcjson1): ") + (e ? e : "dlopen failed");
+    g_library->error = "JSON can't be read without the library libcjson.so.1 (package libcjson1): " + why;
     return *g_library;
   }
-  g_library->parse = reinterpret_cast<decltype(Library::parse)>(dlsym(handle, "cJSON_ParseWithOpts"));
-  g_library->free = reinterpret_cast<decltype(Library::free)>(dlsym(handle, "cJSON_Delete"));
+  g_library->parse = reinterpret_cast<decltype(Library::parse)>(library_symbol(handle, "cJSON_ParseWithOpts"));
+  g_library->free = reinterpret_cast<decltype(Library::free)>(library_symbol(handle, "cJSON_Delete"));
   if (!g_library->parse || !g_library->free) g_library->error = "libcjson.so.1 lacks the functions that JSON is read with";
   return *g_library;
 }
@@ -178,7 +181,8 @@ bool json_parse(std::string_view text, Json* out, JsonError* error) {
 
   std::lock_guard<std::mutex> lock(g_mutex);
   const Library& lib = library();
-  if (!lib.error.empty()) return fail(error, 0, lib.error);
+  error->no_library = !lib.error.empty();
+  if (error->no_library) return fail(error, 0, lib.error);
   const char* end = nullptr;
   cJSON* root = lib.parse(copy.c_str(), &end, 1);
   if (!root) {
@@ -198,6 +202,80 @@ bool json_parse(std::string_view text, Json* out, JsonError* error) {
   Cursor cursor(copy);
   convert(root, &cursor, out);
   return true;
+}
+
+namespace {
+
+void encode(const Json& v, std::string* out) {
+  *out += static_cast<char>(v.type);
+  put_varint(out, static_cast<uint64_t>(v.line));
+  switch (v.type) {
+    case Json::kNull: break;
+    case Json::kBool: *out += v.boolean ? '\1' : '\0'; break;
+    case Json::kNumber: out->append(reinterpret_cast<const char*>(&v.number), sizeof v.number); break;
+    case Json::kString: put_string(out, v.string); break;
+    case Json::kArray:
+      put_varint(out, v.items.size());
+      for (auto& i : v.items) encode(i, out);
+      break;
+    case Json::kObject:
+      put_varint(out, v.members.size());
+      for (auto& m : v.members) {
+        put_string(out, m.key);
+        put_varint(out, static_cast<uint64_t>(m.line));
+        encode(m.value, out);
+      }
+      break;
+  }
+}
+
+bool decode(Reader* r, int depth, Json* v) {
+  uint8_t type = r->byte();
+  v->line = static_cast<int>(r->varint() & 0x7fffffff);
+  if (!r->ok() || type > Json::kObject || depth > kJsonMaxDepth) return false;
+  v->type = static_cast<Json::Type>(type);
+  uint64_t n;
+  switch (v->type) {
+    case Json::kNull: break;
+    case Json::kBool: v->boolean = r->byte() != 0; break;
+    case Json::kNumber: {
+      std::string_view b = r->bytes(sizeof v->number);
+      if (b.size() == sizeof v->number) memcpy(&v->number, b.data(), b.size());
+      break;
+    }
+    case Json::kString: v->string = r->string(); break;
+    case Json::kArray:
+      n = r->varint();
+      if (!r->ok() || n > r->left()) return false;
+      while (n-- > 0)
+        if (!decode(r, depth + 1, &v->items.emplace_back())) return false;
+      break;
+    case Json::kObject:
+      n = r->varint();
+      if (!r->ok() || n > r->left()) return false;
+      while (n-- > 0) {
+        JsonMember& m = v->members.emplace_back();
+        m.key = r->string();
+        m.line = static_cast<int>(r->varint() & 0x7fffffff);
+        if (!decode(r, depth + 1, &m.value)) return false;
+      }
+      break;
+  }
+  return r->ok();
+}
+
+}  // namespace
+
+std::string json_encode(const Json& value) {
+  std::string out(1, '\1');
+  encode(value, &out);
+  return out;
+}
+
+bool json_decode(std::string_view bytes, Json* out) {
+  *out = Json();
+  Reader r(bytes);
+  return r.byte() == 1 && decode(&r, 0, out) && r.at_end();
 }
 
 void json_quote(std::string* out, std::string_view s) {

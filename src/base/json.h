@@ -37,6 +37,7 @@ struct JsonMember {
 struct JsonError {
   int line = 0;  // 0: not about a place in the text
   std::string text;
+  bool no_library = false;
 };
 
 constexpr size_t kJsonMaxSize = 1 << 20;
@@ -45,6 +46,10 @@ constexpr int kJsonMaxDepth = 64;
 // Refused besides what is no JSON: text over kJsonMaxSize, nesting over kJsonMaxDepth, NUL and \u0000. Any thread. Without
 // libcjson.so.1 on the machine every parse fails, and the error says so.
 bool json_parse(std::string_view text, Json* out, JsonError* error);
+
+// A value as bytes (FORMAT.md), so that a text that was parsed once need not be again, nor the library be loaded. False if the bytes are none.
+std::string json_encode(const Json& value);
+bool json_decode(std::string_view bytes, Json* out);
 
 // Appends `s` as a JSON string with its quotes. The output is always valid UTF-8: each byte that is part of no valid sequence
 // becomes \ufffd.

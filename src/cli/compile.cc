@@ -17,6 +17,7 @@
 #include "cli/io.h"
 #include "cli/process.h"
 #include "cli/program.h"
+#include "cli/twin.h"
 
 namespace cli {
 
@@ -143,7 +144,7 @@ class Session {
 
   // Returns if the command is to be run as if we were not there.
   void run() {
-    if (!open()) return trouble(cc_last_error());
+    if (!open()) return trouble(open_error_);
     // What is no compile at all is not counted: most lines that a shell is given are not.
     if (c_.line && cc_invocation_uncacheable(inv_)) return;
     for (int tasks = 0; tasks <= kMaxTasks;) {
@@ -179,8 +180,16 @@ class Session {
     if (warnings_) options.log = warn, options.log_level = CC_LOG_WARN;
     if (cc_open(&options, &cache_) != CC_OK) {
       cache_ = nullptr;
+      const std::string why = cc_last_error();
+      become_twin();
+      open_error_ = why;
       return false;
     }
+    cc_stats all = {sizeof all};
+    cc_stats_get(cache_, &all);
+    cc_layer_stats layer = {sizeof layer};
+    for (uint32_t i = 0; i < all.layer_count && cc_layer_stats_get(cache_, i, &layer) == CC_OK; i++)
+      if (strcmp(layer.type, "disk") != 0) become_twin();
     cc_invocation_options how = {sizeof how};
     if (isatty(2)) {
       on_terminal_ = true;
@@ -246,6 +255,7 @@ class Session {
 
   const Command& c_;
   const bool warnings_;
+  std::string open_error_;
   bool on_terminal_ = false;  // our stderr
   winsize terminal_ = {};     // of it
   unsigned short stdin_columns_ = 0;

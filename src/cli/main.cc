@@ -9,6 +9,7 @@
 #include "cli/compile.h"
 #include "cli/io.h"
 #include "cli/shell.h"
+#include "cli/twin.h"
 
 namespace {
 
@@ -22,6 +23,7 @@ bool is_cchain(const char* word) { return is_called(word, "cchain"); }
 
 int main(int argc, char** argv) {
   if (argc < 1) return cli::usage();
+  cli::remember_arguments(argc, argv);
   if (is_called(argv[0], "cchain-sh")) cli::shell(argc, argv);
   if (!is_cchain(argv[0])) cli::compile(argc, argv);
   // CC="cchain gcc" and CMAKE_C_COMPILER_LAUNCHER=cchain meet: once is enough.
@@ -32,6 +34,7 @@ int main(int argc, char** argv) {
     cli::compile(argc - 2, argv + 2);
   }
   if (argv[1][0] != '-' && !cli::is_subcommand(argv[1])) cli::compile(argc - 1, argv + 1);
+  cli::become_twin();
   try {
     return cli::subcommand(argc - 1, argv + 1);
   } catch (const std::bad_alloc&) {

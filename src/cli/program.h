@@ -51,8 +51,12 @@ struct Program {
   int error = 0;       // why there is none
 };
 
-// This program's own file. Costs one stat.
+// This program's own file: links to it are ourselves. Costs one stat. Of one that stands in for another (twin.h), that one's.
 FileKey own_file();
+// "CCHAIN_TWIN_OF=…" for the program that takes over in this process.
+std::string stand_in_for(FileKey self);
+// What that program does first.
+void take_stand_in();
 
 // As execvp would find it, but never ourselves and nothing that the guard passes over while there is another. A name
 // with a slash is taken as it is, unless it leads to ourselves: then its last part is looked for on PATH.

@@ -15,6 +15,7 @@
 #include <cstring>
 #include <unordered_map>
 
+#include "base/dynamic.h"
 #include "base/json.h"
 #include "core/deliver.h"
 #include "layers/disk.h"
@@ -82,6 +83,8 @@ Cache::Cache(const cc_open_options* o)
   if (!config_.log_path.empty()) log_.set_file(config_.log_path, kLogInfo);
   if (usable_state_dir_ != config_.state_dir)
     config_.problems.push_back({false, config_.state_dir, "the private folder is a link, another user's or open to others: nothing is remembered"});
+  // The static command's twin will read it, and say what is wrong with it.
+  if (config_.no_library && !kLoadsLibraries) throw CallError{CC_E_CONFIG, config_.problems.back().text};
   for (const auto& p : config_.problems) {
     log_.line(kLogError, "%s: %s", p.where.c_str(), p.text.c_str());
     if (p.fatal) throw CallError{CC_E_CONFIG, p.where + ": " + p.text};
@@ -421,9 +424,8 @@ void Cache::task_done(Invocation* inv, const cc_task_result& r) {
 
 // ---- lookup
 
-void Cache::count_uncacheable(Invocation* inv, const std::string& why) {
+void Cache::count_uncacheable(const std::string& why) {
   counters_.uncacheable++;
-  inv->counted_uncacheable = true;
   std::lock_guard<std::mutex> lock(reasons_mutex_);
   reasons_["reason:" + why]++;
 }
@@ -436,6 +438,12 @@ void Cache::count_miss(const std::string& why) {
   for (auto& l : chain_.links()) l.layer->counters.misses.fetch_add(1, std::memory_order_relaxed);
   std::lock_guard<std::mutex> lock(reasons_mutex_);
   reasons_["miss:" + why]++;
+}
+void Cache::uncount_miss(const std::string& why) {
+  counters_.misses--;
+  for (auto& l : chain_.links()) l.layer->counters.misses.fetch_sub(1, std::memory_order_relaxed);
+  std::lock_guard<std::mutex> lock(reasons_mutex_);
+  reasons_["miss:" + why]--;
 }
 
 bool Cache::keys(Invocation* inv, const std::string& tenant, uint64_t e, std::string* why) {
@@ -677,9 +685,10 @@ int Cache::lookup(Invocation* inv, const char* tenant_c, cc_result* result) {
       for (uint32_t i = 0; i < owner->found.layer; i++) links[i].layer->counters.misses.fetch_add(1, std::memory_order_relaxed);
       links[owner->found.layer].layer->counters.hits.fetch_add(1, std::memory_order_relaxed);
     } else if (!inv->uncacheable.empty()) {
-      count_uncacheable(inv, inv->uncacheable);
+      count_uncacheable(inv->uncacheable);
     } else {
       count_miss(owner->reason);
+      inv->miss_reason = owner->reason;
     }
     if (log_.on(kLogInfo))
       log_.line(kLogInfo, "%s %s%s%s", hit ? "hit" : inv->uncacheable.empty() ? "miss" : "uncacheable", inv->declared.empty() ? "-" : inv->declared[0].path.c_str(),
@@ -743,11 +752,12 @@ int Cache::lookup(Invocation* inv, const char* tenant_c, cc_result* result) {
 
 // ---- store
 
-bool Cache::collect_outputs(Invocation* inv, const cc_result& r, Entry* e, std::deque<std::string>* hold) {
+bool Cache::collect_outputs(const Invocation* inv, const cc_result& r, TakenOutputs* taken) const {
   auto refuse = [&](std::string why) {
-    inv->uncacheable = std::move(why);
+    taken->why = std::move(why);
     return false;
   };
+  auto* hold = &taken->hold;
   uint64_t total = 0;
   for (size_t i = 0; i < inv->declared.size(); i++) {
     const CommandOutput& d = inv->declared[i];
@@ -775,7 +785,7 @@ bool Cache::collect_outputs(Invocation* inv, const cc_result& r, Entry* e, std::
     if (!inv->from_key && is_cut(d.role, out.data)) return refuse("the output " + d.path + " is empty or cut off");
     if (out.data.size() > config_.max_entry_size - total) return refuse("its outputs are larger than max_entry_size");
     total += out.data.size();
-    e->outputs.push_back(out);
+    taken->outputs.push_back(out);
   }
   return true;
 }
@@ -803,8 +813,9 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
   inv->missed = false;
   auto refuse = [&](const std::string& why) {
     inv->uncacheable = why;
-    counters_.misses--;
-    count_uncacheable(inv, why);
+    if (!inv->miss_reason.empty()) uncount_miss(inv->miss_reason);
+    inv->miss_reason.clear();
+    count_uncacheable(why);
     log_.line(kLogInfo, "not stored %s: %s", inv->declared.empty() ? "-" : inv->declared[0].path.c_str(), why.c_str());
     inv->close_temporaries();
     throw CallError{CC_E_UNCACHEABLE, why};
@@ -826,8 +837,16 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
     std::string text;
     if (read_file(path.c_str(), &text, 16u << 20) != 0 || sha256(text) != digest) refuse(path + " changed since the command was parsed");
   }
+  TakenOutputs taken;
+  if (inv->taken)
+    taken = std::move(*inv->taken);
+  else
+    collect_outputs(inv, r, &taken);
+  inv->taken.reset();
+  if (!taken.why.empty()) refuse(taken.why);
+  e.outputs = std::move(taken.outputs);
   auto pub = std::make_unique<Publication>();
-  if (!collect_outputs(inv, r, &e, &pub->own)) refuse(inv->uncacheable);
+  pub->own = std::move(taken.hold);
   auto add_key = [&](const Digest& key) { pub->keys.push_back(streams ? class_key(key, inv->stream_class) : key); };
   auto done = [&] {
     inv->close_temporaries();
@@ -1059,6 +1078,11 @@ int Cache::async_fd() {
 
 void Cache::submit(bool store, Invocation* inv, const char* tenant, cc_result* result, uint64_t tag) {
   std::string t = check_tenant(tenant);
+  // The host goes on, and the next command may change what this one has made.
+  if (store && inv->missed && inv->uncacheable.empty()) {
+    inv->taken = std::make_unique<TakenOutputs>();
+    collect_outputs(inv, *result, inv->taken.get());
+  }
   std::lock_guard<std::mutex> lock(async_mutex_);
   start_workers();
   jobs_.push_back({store, inv, std::move(t), result, tag});
@@ -1217,8 +1241,10 @@ void Cache::stats(cc_stats* out) const {
 Increments Cache::take_increments() {
   Increments inc;
   auto add = [&](std::string name, uint64_t now) {
+    // Less than was written (a miss that turned out to be uncacheable): made good by what comes.
     uint64_t& last = written_[name];
-    if (now > last) inc.emplace_back(std::move(name), now - last);
+    if (now <= last) return;
+    inc.emplace_back(std::move(name), now - last);
     last = now;
   };
   cc_stats s{};
@@ -1241,8 +1267,10 @@ Increments Cache::take_increments() {
     add(p + "bytes_written", c.bytes_written);
   }
   std::lock_guard<std::mutex> lock(reasons_mutex_);
-  for (auto& [name, n] : reasons_) inc.emplace_back(name, n);
-  reasons_.clear();
+  for (auto it = reasons_.begin(); it != reasons_.end();) {
+    if (it->second > 0) inc.emplace_back(it->first, static_cast<uint64_t>(it->second));
+    it = it->second >= 0 ? reasons_.erase(it) : std::next(it);
+  }
   return inc;
 }
 

@@ -121,11 +121,12 @@ class Cache {
   bool find_entry(Invocation* inv, const Digest& key, bool streams_first, ResultOwner* owner, const Digest* streams_key);
   bool deliver(Invocation* inv, ResultOwner* owner, bool depfile, std::string* why);
   bool keys(Invocation* inv, const std::string& tenant, uint64_t epoch, std::string* why);
-  bool collect_outputs(Invocation* inv, const cc_result& result, Entry* e, std::deque<std::string>* hold);
+  bool collect_outputs(const Invocation* inv, const cc_result& result, TakenOutputs* taken) const;
   bool uses_direct() const { return config_.mode != Mode::kPreprocess; }
   bool uses_preprocess() const { return config_.mode != Mode::kDirect; }
-  void count_uncacheable(Invocation* inv, const std::string& why);
+  void count_uncacheable(const std::string& why);
   void count_miss(const std::string& why);
+  void uncount_miss(const std::string& why);  // its store was refused
   void trouble(const std::string& text);
   void add_remote(const LayerConfig& lc);
   void start_remote();
@@ -169,7 +170,7 @@ class Cache {
     std::atomic<uint64_t> lookups{0}, hits{0}, misses{0}, uncacheable{0}, stores{0}, errors{0}, saved_ms{0};
   } counters_;
   mutable std::mutex reasons_mutex_;
-  std::map<std::string, uint64_t> reasons_;  // "reason:…", "miss:…", "trouble:…" since the last write
+  std::map<std::string, int64_t> reasons_;  // "reason:…", "miss:…", "trouble:…" since the last write; below zero: written, and taken back since
   std::map<std::string, uint64_t> written_;  // counters as they were at the last write
   std::mutex write_mutex_;
 

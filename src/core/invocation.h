@@ -1,6 +1,7 @@
 // An invocation: one parsed command with what lookups have learnt about it.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,8 +13,16 @@
 #include "model/closure.h"
 #include "model/command.h"
 #include "model/compiler.h"
+#include "model/entry.h"
 
 namespace cchain {
+
+// The bytes of a command's outputs, from its host or the files; `why` says what is wrong with them.
+struct TakenOutputs {
+  std::vector<EntryOutput> outputs;
+  std::deque<std::string> hold;
+  std::string why;
+};
 
 struct Invocation {
   // What was asked.
@@ -50,7 +59,7 @@ struct Invocation {
   std::unique_ptr<Closure> closure;
   std::string direct_refused;      // why the direct mode can't answer for it
   bool missed = false;             // a lookup has missed: it may be stored
-  bool counted_uncacheable = false;
+  std::string miss_reason;         // as it was counted; empty: it was not
   int64_t missed_ns = 0;
   uint32_t next_task = CC_TASK_NONE;
   // Preprocess mode.
@@ -71,6 +80,7 @@ struct Invocation {
   std::string task_cwd;
   Fd deps_fd, asm_deps_fd;  // what the compile task is to write besides, in memory
   std::vector<cc_output> outputs_c;
+  std::unique_ptr<TakenOutputs> taken;  // by a store that is still to come
 
   void close_temporaries() { deps_fd.reset(), asm_deps_fd.reset(); }
 };

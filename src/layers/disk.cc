@@ -332,6 +332,12 @@ int DiskLayer::reserve(const IndexKey& key, uint64_t cost, const std::string& pa
   pended_.store(true, std::memory_order_relaxed);
   uint64_t bytes = 0, entries = 0;
   int e = index_.totals(&bytes, &entries);
+  // The very first writers of a store find an index that its maker has not written yet.
+  for (int ms = 1; (e == ENOENT || e == EBADMSG) && ms <= 32; ms *= 2) {
+    timespec pause = {0, ms * 1000000L};
+    nanosleep(&pause, nullptr);
+    e = index_.totals(&bytes, &entries);
+  }
   if (e == 0 && bytes <= o_.max_size + o_.max_size / 25) return 0;
   uint64_t stood = cost_at(path);
   index_.pend(key, stood ? stood : cost, stood == 0);

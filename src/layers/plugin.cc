@@ -10,6 +10,7 @@
 #include <cstring>
 #include <mutex>
 
+#include "base/dynamic.h"
 #include "base/fs.h"
 
 namespace cchain {
@@ -18,8 +19,8 @@ namespace {
 
 // Whether somebody other than the C library gives this process its malloc.
 bool foreign_malloc() {
-  void* libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
-  bool foreign = libc && dlsym(RTLD_DEFAULT, "malloc") != dlsym(libc, "malloc");
+  void* libc = load_library("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
+  bool foreign = libc && library_symbol(RTLD_DEFAULT, "malloc") != library_symbol(libc, "malloc");
   if (libc) dlclose(libc);
   return foreign;
 }
@@ -28,7 +29,7 @@ bool foreign_malloc() {
 bool foreign_network() {
   for (const char* name : {"curl_multi_init", "curl_easy_init", "SSL_CTX_new", "SSL_new", "EVP_DigestInit_ex", "CRYPTO_malloc", "OPENSSL_init_ssl"}) {
     Dl_info info;
-    void* p = dlsym(RTLD_DEFAULT, name);
+    void* p = library_symbol(RTLD_DEFAULT, name);
     if (!p || !dladdr(p, &info) || !info.dli_fname) continue;
     const char* slash = strrchr(info.dli_fname, '/');
     const char* base = slash ? slash + 1 : info.dli_fname;
@@ -78,12 +79,12 @@ const cc_plugin* load_plugin(const std::string& path, std::string* error) {
       // Its own libraries come first for it, so that a host's curl or OpenSSL is no danger. That would also give it another malloc than the C library's
       // functions use in a host that brings one; there it is done only if the host shows symbols of such libraries.
       int deep = !foreign_malloc() || foreign_network() ? RTLD_DEEPBIND : 0;
-      void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE | deep);
-      auto get = handle ? reinterpret_cast<cc_plugin_get_fn>(dlsym(handle, CC_PLUGIN_ENTRY)) : nullptr;
+      std::string why;
+      void* handle = load_library(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE | deep, &why);
+      auto get = handle ? reinterpret_cast<cc_plugin_get_fn>(library_symbol(handle, CC_PLUGIN_ENTRY)) : nullptr;
       const cc_plugin* p = get ? get(CC_PLUGIN_VERSION) : nullptr;
-      const char* why = handle ? nullptr : dlerror();
       if (p && p->struct_size >= sizeof *p && p->version == CC_PLUGIN_VERSION) return plugin = p;
-      failed = why ? std::string("cchain-remote.so can't be loaded: ") + why : "cchain-remote.so is of another version";
+      failed = !handle ? "cchain-remote.so can't be loaded: " + why : "cchain-remote.so is of another version";
     }
   }
   *error = failed;

@@ -11,6 +11,8 @@
 #include <climits>
 #include <cstdlib>
 #include <cstring>
+#include <set>
+#include <tuple>
 
 #include "base/varint.h"
 #include "model/places.h"
@@ -139,7 +141,7 @@ ProgramKind program_kind(const std::string& path) {
 }
 
 Digest probe_key(const ProbeQuestion& q, const Environment& env) {
-  KeyHasher h("cchain probe 2");
+  KeyHasher h("cchain probe 4");
   h.field("path", q.path);
   h.field("called", q.called);
   h.field("family", static_cast<uint64_t>(q.family));
@@ -343,6 +345,17 @@ bool Probe::read_verbose(std::string_view text) {
     refuse("the compiler " + q_.path + " is not what its name says");
     return false;
   }
+  // A program that runs the driver (mpicc, ccache by a compiler's name) reads variables and files that nobody knows of, as a script does.
+  auto is_driver = [&] {
+    FileId driver, proper;
+    if (q_.family == Family::kClang) return stat_file(q_.path.c_str(), &driver) == 0 && stat_file(proper_.c_str(), &proper) == 0 && driver.same_file(proper);
+    std::string bytes;  // its specs are in it
+    return read_file(q_.path.c_str(), &bytes, 64u << 20) == 0 && memmem(bytes.data(), bytes.size(), "cc1_options", 11);
+  };
+  if (!proper_.empty() && !q_.allow_script && !is_driver()) {
+    refuse("the compiler " + q_.path + " is a program that runs another one; list it under \"compilers\" in the configuration");
+    return false;
+  }
   if (proper_.empty() || info->bracket_dirs.empty()) {
     refuse("the compiler " + q_.path + " does not tell what it runs");
     return false;
@@ -357,19 +370,21 @@ bool Probe::read_verbose(std::string_view text) {
     absent_.emplace_back(d, name);
     return true;
   };
-  // The list of names of a directory, or that there is none.
+  // The list of names of a directory, or that there is none; once for all its spellings.
+  std::set<std::tuple<uint64_t, uint64_t, std::string>> watched;
   auto watch = [&](const std::string& dir) {
     FileId id;
-    if (stat_file(dir.c_str(), &id) == 0) {
-      if (id.is_dir()) names_.push_back(dir);
-      return;
-    }
-    std::string there(path_dir(dir)), rest(path_base(dir));
-    while (there.size() > 1 && stat_file(there.c_str(), &id) != 0) {
-      rest = path_join(path_base(there), rest);
+    std::string there = dir, rest;
+    while (stat_file(there.c_str(), &id) != 0) {
+      if (there.size() <= 1) return;
+      rest = rest.empty() ? std::string(path_base(there)) : path_join(path_base(there), rest);
       there = path_dir(there);
     }
-    absent_.emplace_back(there, rest + "/.");
+    if (!id.is_dir() || !watched.insert({id.dev, id.ino, rest}).second) return;
+    if (rest.empty())
+      names_.push_back(dir);
+    else
+      absent_.emplace_back(there, rest + "/.");
   };
   std::vector<std::string> prefixes, roots;
   for (size_t i = 0; i < q_.args.size(); i++) {
@@ -420,11 +435,12 @@ bool Probe::read_verbose(std::string_view text) {
   } else {
     // Where it looks for installations of gcc, and which C++ headers go with one; it says what it has found only.
     roots.emplace_back();
-    std::vector<std::string> under = {install_dir_ + "/.."};
+    std::vector<std::string> under;
     for (auto& r : roots) {
       std::string root = r.empty() ? "" : absolute(r);
-      under.push_back(root), under.push_back(root + "/usr");
+      under.push_back(root + "/usr"), under.push_back(root);
     }
+    under.push_back(install_dir_ + "/..");
     for (auto& u : under)
       for (const char* lib : {"/lib", "/lib64", "/lib32", "/libx32"})
         for (const char* gcc : {"/gcc", "/gcc-cross"}) watch(u + lib + gcc);

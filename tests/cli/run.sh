@@ -638,6 +638,38 @@ else
   skip "CMake" "no cmake"
 fi
 
+echo "# the static command and its twin"
+if [ -x "$cchain-dynamic" ] && have strace; then
+  c=${compilers# }; c=${c%% *}
+  fresh
+  # execs TAG command…: how many programs called cchain-dynamic it starts
+  execs() { strace -f -e trace=execve -o "$work/execs" "$@" >/dev/null 2>&1; grep -c '^[0-9]* *execve("[^"]*cchain-dynamic"' "$work/execs"; }
+  mkdir -p "$work/alone"; cp "$cchain" "$work/alone/cchain"
+  cchain $c -c good.c -o a.o; sleep 2.2; cchain $c -c good.c -o a.o
+  check "a hit starts no other program" [ "$(grep -c execve <(strace -f -e trace=execve cchain $c -c good.c -o a.o 2>&1))" = 1 ]
+  echo '{"tenant": "twins"}' >"$work/twin.json"
+  export CCHAIN_CONFIG=$work/twin.json
+  check "a configuration that is new is read by the twin" [ "$(execs cchain $c -c good.c -o a.o)" = 1 ]
+  check "once" [ "$(execs cchain $c -c good.c -o a.o)" = 0 ]
+  check "and used" [ -d "$CCHAIN_DIR/compile/twins" ]
+  ln -sf "$cchain" "$work/alone/$c"
+  echo '{"tenant": "twins2"}' >"$work/twin.json"
+  check "the twin knows links to the command for itself" env PATH="$work/alone:$PATH" "$c" -c good.c -o a.o
+  check "and finds the compiler behind them" [ -d "$CCHAIN_DIR/compile/twins2" ]
+  echo '{"tenant": "twins3"}' >"$work/twin.json"
+  run plain $c -c warn.c -o a.o
+  run alone "$work/alone/cchain" $c -c warn.c -o a.o
+  compare "without its twin it compiles all the same" plain alone
+  echo '{"tenant": ' >"$work/twin.json"
+  run first cchain $c -c warn.c -o a.o
+  compare "what is no JSON is told by the twin" plain first
+  check "at the head of the statistics" grep -q 'twin.json:2' <(cchain stats)
+  unset CCHAIN_CONFIG
+  check "the hand-over shows to nobody" [ -z "$(cchain sh -c 'echo $CCHAIN_TWIN_OF' 2>/dev/null)" ]
+else
+  skip "the static command and its twin" "no twin was built, or no strace"
+fi
+
 echo "# $skipped skipped"
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

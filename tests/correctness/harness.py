@@ -240,7 +240,12 @@ class Box:
             before = self.stats()
             run = self.run_on_terminal if terminal else self.run
             result = run([self.suite.cchain, *argv], env=dict(env or {}, **(extra_env or {})))
-            return result, Verdict(before, self.stats())
+            after = self.stats()
+            for total, parts in (('lookups', [after['hits'], after['misses'], after['uncacheable']]), ('misses', after['miss_reasons'].values()),
+                                 ('uncacheable', after['uncacheable_reasons'].values())):
+                check(after[total] == sum(parts), 'the statistics do not add up: %s of %s' % (total, after))
+            check(all(l['hits'] + l['misses'] <= after['lookups'] for l in after['layers']), 'a layer was asked too often: %s' % after)
+            return result, Verdict(before, after)
         finally:
             self.env = hold
 
@@ -376,6 +381,8 @@ class Suite:
             # A copy, for a build may run meanwhile.
             os.makedirs(self.root + '/bin')
             self.cchain = shutil.copy(built, self.root + '/bin/cchain')
+            if os.path.exists(built + '-dynamic'):
+                shutil.copy(built + '-dynamic', self.root + '/bin/cchain-dynamic')
             compilers = [c for c in ('gcc', 'clang') if have(c)]
             if not compilers:
                 print('0 passed, 0 failed, 0 skipped')

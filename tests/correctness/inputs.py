@@ -1772,10 +1772,33 @@ int main(int argc, char **argv) {
 '''
 
 
+def known_wrappers(b):
+    """The tests' own drivers are programs that run the real one: listed, or they would be refused."""
+    b.env['CCHAIN_CONFIG'] = b.root + '/wrappers.json'
+    with open(b.env['CCHAIN_CONFIG'], 'w') as f:
+        f.write('{"compilers": [{"compiler": "%s"}, {"compiler": "link-%s"}]}' % (b.cc, b.cc))
+
+
+@test()
+def wrapper_that_is_a_program(b):
+    """As Open MPI's mpicc: it takes options from a file that no compiler names. Its name tells nothing either."""
+    b.write('a.c', '#ifndef M\n#define M 0\n#endif\nint f(void) { return M; }\n')
+    text = NATIVE.replace('"-march="', '"-DM="').replace('-march=native', '-DM=?').replace('execv(', 'argv[0] = "%s"; execv(' % shutil.which(b.cc))
+    text = text.replace('-march=', '-DM=')
+    yield
+    for name in (b.cc, 'mpicc', 'my-' + b.cc):
+        driver = b.program('bin/' + name, text % (b.root + '/number', shutil.which(b.cc)))
+        for n in ('11', '22'):
+            with open(b.root + '/number', 'w') as f:
+                f.write(n)
+            v = b.refused(driver, '-DM=?', *C, reason='runs another one|not what its name says')
+
+
 @test()
 def native_on_two_hosts(b):
     """One cache, two hosts: the second is played by a driver that takes the processor from a file, and by private state of its own."""
     b.write('a.c', 'float f(float *a, float *c) { float s = 0; for (int i = 0; i < 64; i++) s += a[i] * c[i]; return s; }\n')
+    known_wrappers(b)
     real = shutil.which(b.cc)
     driver = b.program(b.root + '/host/' + b.cc, NATIVE.replace('execv(', 'argv[0] = "%s"; execv(' % real) % (b.root + '/cpu', real))
     args = (driver, '-O3', '-ffast-math', '-march=native', *C)
@@ -1906,6 +1929,7 @@ def cc1plus_changed_under_the_same_driver(b):
 @test()
 def driver_changed(b):
     b.write('a.c', 'int f(void) { return 1; }\n')
+    known_wrappers(b)
     driver = b.path('tool/' + b.cc)
     os.makedirs(b.path('tool'))
     text = NATIVE.replace('-march=native', '-DNEVER1') % ('/dev/null', shutil.which(b.cc))
@@ -1995,6 +2019,7 @@ def cc1_appears_in_a_B_directory(b):
 
 @test()
 def compiler_behind_a_link_that_is_flipped(b):
+    known_wrappers(b)
     b.write('a.c', 'int f(void) { return M; }\n')
     text = NATIVE.replace('argv[i] = word', '0').replace('execv(', 'char *v[argc + 2]; v[0] = "%s"; v[1] = "-DM=NUMBER"; for (int i = 1; i <= argc; i++) v[i + 1] = argv[i]; argv = v; execv(' % shutil.which(b.cc))
     for n in (11, 22):
@@ -2020,6 +2045,7 @@ def compiler_behind_a_link_that_is_flipped(b):
 
 @test()
 def compiler_appears_earlier_on_PATH(b):
+    known_wrappers(b)
     b.write('a.c', '#ifndef M\n#define M 0\n#endif\nint f(void) { return M; }\n')
     text = NATIVE.replace('argv[i] = word', '0').replace('execv(', 'char *v[argc + 2]; v[0] = "%s"; v[1] = "-DM=5"; for (int i = 1; i <= argc; i++) v[i + 1] = argv[i]; argv = v; execv(' % shutil.which(b.cc))
     b.program('new', text % ('/dev/null', shutil.which(b.cc)))
@@ -2063,7 +2089,7 @@ def script_compiler(b):
     # Its files and variables are told.
     config = b.root + '/config.json'
     with open(config, 'w') as f:
-        f.write('{"compilers": [{"path": "%s", "files": ["%s"], "env": ["MARK"]}]}' % (script, b.path('mark')))
+        f.write('{"compilers": [{"compiler": "%s", "extra_files": ["%s"], "extra_env": ["MARK"]}]}' % (script, b.path('mark')))
     env = {'CCHAIN_CONFIG': config}
     yield
     b.proven(*args, env=env)

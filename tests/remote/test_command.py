@@ -178,6 +178,7 @@ def test_no_plugin(folder):
     sources(folder)
     os.makedirs(folder + '/bin')
     shutil.copy(CCHAIN, folder + '/bin/cchain')
+    shutil.copy(CCHAIN + '-dynamic', folder + '/bin/cchain-dynamic')
     m = Machine(folder, 'm', '%s/m/.c http://127.0.0.1:1/c' % folder)
     for _ in range(2):
         r = m.run(folder + '/bin/cchain', 'gcc', '-c', 'f0.c')
