@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """The patched Ninja: a whole warm build against ccache, against /bin/true, against a library that only copies; no-op and cold builds; many edges.
 
-  ninja.py [--rounds N] [--jobs N] [--cold PAIRS] [--count N] [--edges N]
+  [BENCH_LOCK=file] ninja.py [--rounds N] [--jobs N] [--cold PAIRS] [--count N] [--edges N]
 
 --count: only so many units of the corpus; --cold 0 and --edges 0 leave those parts out. The sides take turns in each round; objects, deps log and build log
 of the very runs that are timed are compared with a plain build's. Table on stdout, JSON in build/bench/ninja.json.
 SPDX-License-Identifier: Apache-2.0
 """
 import argparse
+import contextlib
+import fcntl
 import math
 import os
 import re
@@ -19,6 +21,7 @@ import time
 import benchlib as b
 
 NINJA = os.path.join(b.B, 'ninja')
+LOCK = os.environ.get('BENCH_LOCK')
 PLAIN = shutil.which('ninja')
 
 
@@ -76,6 +79,16 @@ def stash(graph, depfiles, folder):
         shutil.copy(os.path.join(graph.cwd, depfiles(o)), os.path.join(folder, o.replace('/', '+') + '.d'))
 
 
+@contextlib.contextmanager
+def alone():
+    """Holds the file that others on this machine lock while they load it, if one is given."""
+    with open(LOCK or os.devnull) as f:
+        if LOCK:
+            fcntl.flock(f, fcntl.LOCK_EX)
+        yield
+
+
+@alone()
 def turns(graphs, rounds, jobs, check):
     for r in range(rounds + 1):  # the first is to warm up
         for g in graphs:
