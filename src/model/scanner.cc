@@ -363,13 +363,33 @@ class Scanner {
   }
   // What ## can reach: a word in a macro's body, or the first or last word of an argument of what may be a macro. A single letter, as every template has some, only
   // as a whole argument with another piece as a whole argument beside it.
-  bool is_operand(size_t at, size_t n) const {
+  bool in_define(size_t at) const {
     size_t line = t_.find_last_of("\n\r", at);
     line = line == npos ? 0 : line + 1;
     while (line < at && is_space(t_[line])) line++;
-    if (line < at && (t_[line] == '#' || t_.substr(line, 2) == "%:" || t_.substr(line, 3) == "?\?=") && t_.substr(line, at - line).find("define") != npos) return true;
+    return line < at && (t_[line] == '#' || t_.substr(line, 2) == "%:" || t_.substr(line, 3) == "?\?=") && t_.substr(line, at - line).find("define") != npos;
+  }
+  // Whether an open parenthesis stands anywhere before it: in the list of an enum or a template it is nobody's argument. Where the text is doubtful: yes.
+  bool in_parentheses(size_t at) {
+    constexpr size_t kFar = 64 << 10;
+    size_t closed = 0;
+    const size_t end = at > kFar ? at - kFar : 0;
+    while (at-- > end) {
+      char c = t_[at];
+      if (c != '(' && c != ')') continue;
+      const bool character = at > 0 && at + 1 < t_.size() && t_[at - 1] == '\'' && t_[at + 1] == '\'';
+      if (character || text_.inert(at)) continue;
+      if (c == ')') closed++;
+      else if (closed == 0) return true;
+      else closed--;
+    }
+    return end > 0;
+  }
+  bool is_operand(size_t at, size_t n) {
+    if (in_define(at)) return true;
     size_t a = before(at), b = behind(at + n);
     if (a == npos || b == npos) return false;
+    auto reached = [&](bool may) { return may && in_parentheses(at); };
     auto doubt = [](char c) { return c == '/' || c == '?' || c == '%' || c == '#'; };  // a comment, a trigraph, an operator
     const bool opens = t_[a] == '(' || t_[a] == ',' || doubt(t_[a]), closes = t_[b] == ')' || t_[b] == ',' || doubt(t_[b]);
     if (n == 1 && t_[at] != '_') {
@@ -380,15 +400,15 @@ class Scanner {
         size_t first = ++w;
         while (first > 0 && is_ident(t_[first - 1])) first--;
         size_t c = before(first);
-        if (piece(first, w) && c != npos && (t_[c] == '(' || t_[c] == ',' || doubt(t_[c]))) return true;
+        if (piece(first, w) && c != npos && (t_[c] == '(' || t_[c] == ',' || doubt(t_[c]))) return reached(true);
       }
       if (t_[b] == ',' && (e = behind(b + 1)) != npos) {
         size_t last = text_.word_end(e), c = behind(last);
-        if (piece(e, last) && c != npos && (t_[c] == ')' || t_[c] == ',' || doubt(t_[c]))) return true;
+        if (piece(e, last) && c != npos && (t_[c] == ')' || t_[c] == ',' || doubt(t_[c]))) return reached(true);
       }
-      return doubt(t_[a]) || doubt(t_[b]);
+      return reached(doubt(t_[a]) || doubt(t_[b]));
     }
-    return opens || closes;
+    return reached(opens || closes);
   }
   void spells() {
     for (size_t at = 0; (at = find_in(t_, ".inc", at)) != npos; at++) {
@@ -595,7 +615,7 @@ class Scanner {
       hash_right = hash_right || b.starts_with(mark);
     }
     bool left = a.ends_with('(') || a.ends_with(','), right = b.starts_with(',') || b.starts_with(')');
-    return (hash_left || hash_right || (left && right)) && !text_.inert(at);
+    return (hash_left || hash_right || (left && right && (in_define(at) || in_parentheses(at)))) && !text_.inert(at);
   }
 
   void dates() {
@@ -886,7 +906,7 @@ bool can_be_pasted(const std::vector<std::string>& pieces, std::string_view name
 
 std::string encode_scan(const ScanResult& r) {
   std::string out;
-  put_varint(&out, 3);
+  put_varint(&out, 4);
   put_varint(&out, r.flags);
   put_varint(&out, r.operands.size());
   for (auto& o : r.operands) {
@@ -903,7 +923,7 @@ std::string encode_scan(const ScanResult& r) {
 bool decode_scan(std::string_view bytes, ScanResult* r) {
   Reader in(bytes);
   *r = {};
-  if (in.varint() != 3) return false;
+  if (in.varint() != 4) return false;
   r->flags = static_cast<uint32_t>(in.varint());
   uint64_t n = in.varint();
   if (n > in.left()) return false;

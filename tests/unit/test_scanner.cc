@@ -345,7 +345,11 @@ void test_dates(void**) {
       {"R\"(\")\" __DATE__ R\"(\")\"", d},
       {"x__DATE__ __DATE__x __DATE_ DATE __DATES__ __TIMEOUT__", 0},
       {"enum { DATE, TIMESTAMP };", 0},
-      {"enum { A, DATE, B };", d},  // looks like an argument: more is safe
+      {"enum { A, DATE, B };", 0},
+      {"typedef enum { HEAD = 'x', TIME, OS } mode; // (\nint f(int);", 0},
+      {"M(enum { A, DATE, B };)", d},
+      {"M({ f(')'); enum { A, DATE, B }; })", d},
+      {"M(\")\", /* ) */ DATE, // )\n b)", d},
       {"\xef\xbb\xbf__DATE__", d},
       {"CAT(__DA,TE__)", d},
       {"CAT(__TI, ME__)", d | t},  // __TI begins both
