@@ -31,6 +31,7 @@ test-tsan: ## tests with threads under the thread sanitizer
 soak: test-packages ## the tests that take long: all variants of the correctness tables in every mode
 	$(MAKE) --no-print-directory -j$$(nproc) all
 	TEST_TIMEOUT=3600 tests/tools/run-tests.sh $(B)/soak-logs $(CORRECTNESS) tests/differential/differential.py::--soak
+	$(MAKE) --no-print-directory soak-ninja
 
 test-servers: test-packages ## tests of the remote layers against real servers (what is not installed is skipped, with the reason)
 	$(MAKE) --no-print-directory -j$$(nproc) all
