@@ -693,7 +693,8 @@ int Cache::lookup(Invocation* inv, const char* tenant_c, cc_result* result) {
       count_miss(owner->reason);
       inv->miss_reason = owner->reason;
     }
-    if (log_.on(kLogInfo))
+    // A miss of the static command in front of a remote layer is none yet: its twin asks on.
+    if (log_.on(kLogInfo) && (hit || kLoadsLibraries || !chain_.has_remote()))
       log_.line(kLogInfo, "%s %s%s%s", hit ? "hit" : inv->uncacheable.empty() ? "miss" : "uncacheable", inv->declared.empty() ? "-" : inv->declared[0].path.c_str(),
                 hit ? "" : ": ", hit ? "" : owner->reason.c_str());
   }
