@@ -269,6 +269,9 @@ CC_API int cc_invocation_task_done(cc_cache *cache, cc_invocation *inv, const cc
 #define CC_RESULT_KEEP 2u        /* lookup: hand the bytes of the outputs out in `outputs` */
 #define CC_RESULT_KEEP_DEPFILE 4u /* lookup: the dependency file is not written; its bytes are handed out in `outputs` (role "depfile"), for a
                                      host that would read it at once and remove it */
+#define CC_RESULT_LATER 8u        /* store: returns as soon as all that can be known only now is known, the outputs' bytes and whether an input has
+                                     changed; the library's workers compress and write it. Within a bound, beyond which it is done before it returns;
+                                     cc_flush waits for it. The invocation and all bytes are the host's again when it returns */
 
 typedef struct cc_result {
   uint32_t struct_size;

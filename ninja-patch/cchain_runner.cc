@@ -47,15 +47,18 @@ namespace {
 
 /// Workers, at the most: a layer far away makes a lookup wait, not work.
 const size_t kMaxWorkers = 32;
-/// Outputs that wait to be stored, in bytes: what comes beyond is not stored.
-const size_t kMaxQueued = 256u << 20;
-/// How long the end of a build waits for them.
+/// How long the end of a build waits for results that are being written.
 const int kStoreWaitMs = 10000;
+/// What a probe or a preprocessor prints, at the most.
+const size_t kMaxPrinted = 512u << 20;
 /// How long Ctrl-C waits for a lookup that is delivering an output.
 const int kAbortWaitMs = 50;
 /// Longer commands are not given to the shell in quotes: a word of an exec
 /// holds 128 KiB.
 const size_t kMaxCommand = 120000;
+/// How many edges ahead of the one that starts a layer far away is told of, and
+/// how many at a time.
+const size_t kAhead = 1024, kAheadStep = 128;
 /// Turns of probe and lookup, for one edge.
 const int kMaxTasks = 32;
 
@@ -188,34 +191,21 @@ bool HasDependency(const string& text) {
          text.find_first_not_of(" \t\r\n\\", colon + 1) != string::npos;
 }
 
-int64_t StampNanos(const struct timespec& t) {
-  return t.tv_sec * 1000000000LL + t.tv_nsec;
-}
-
-bool ReadWhole(const string& path, string* out, struct stat* st) {
+bool ReadWhole(const string& path, string* out) {
   int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-  if (fd < 0)
-    return false;
-  struct stat before;
-  bool ok = fstat(fd, &before) == 0 && S_ISREG(before.st_mode) &&
-            static_cast<uint64_t>(before.st_size) <= kMaxQueued;
-  if (ok) {
-    out->resize(static_cast<size_t>(before.st_size));
-    size_t got = 0;
-    while (got < out->size()) {
-      ssize_t n = read(fd, &(*out)[got], out->size() - got);
-      if (n < 0 && errno == EINTR)
-        continue;
-      if (n <= 0)
-        break;
+  struct stat st;
+  bool ok = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+            static_cast<uint64_t>(st.st_size) <= kMaxPrinted;
+  out->resize(ok ? static_cast<size_t>(st.st_size) : 0);
+  for (size_t got = 0; ok && got < out->size();) {
+    const ssize_t n = read(fd, &(*out)[got], out->size() - got);
+    if (n > 0)
       got += static_cast<size_t>(n);
-    }
-    char more;
-    ok = got == out->size() && read(fd, &more, 1) == 0 && fstat(fd, st) == 0 &&
-         StampNanos(st->st_mtim) == StampNanos(before.st_mtim) &&
-         StampNanos(st->st_ctim) == StampNanos(before.st_ctim);
+    else
+      ok = n < 0 && errno == EINTR;
   }
-  close(fd);
+  if (fd >= 0)
+    close(fd);
   return ok;
 }
 
@@ -238,10 +228,10 @@ struct OwnEdge {
 /// one worker, never to both.
 struct Job {
   Job()
-      : edge(NULL), deps_in_memory(false), tracked(false), keeps_rsp(false),
-        inv(NULL), answer(kQueued), tasks(0), task_status(-1),
-        status(ExitFailure), bytes(0), duration_ms(0), lane(0), begun(0),
-        looked(0), answered(0), started(0), started_ns(0) {
+      : edge(NULL), deps_in_memory(false), tracked(false), inv(NULL),
+        answer(kQueued), tasks(0), task_status(-1), status(ExitFailure),
+        compiled(false), lane(0), begun(0), looked(0), answered(0), started(0),
+        ended(0) {
     memset(&result, 0, sizeof result);
     result.struct_size = sizeof result;
   }
@@ -253,16 +243,15 @@ struct Job {
     kMiss,     ///< `run`, then a store
     kRefused,  ///< a compile that can't be cached: runs as it is
     kTask,     ///< `run` for its output, then another look
-    kStored,   ///< was stored before its edge is finished
+    kStored,   ///< a miss that was compiled
   };
 
   // What the worker needs to know of the edge.
   Edge* edge;
-  string command, depfile, rspfile;
+  string command, depfile;
   vector<string> outputs;
   bool deps_in_memory;  ///< Ninja reads the depfile and removes it
-  bool tracked;         ///< has a depfile: most likely a compile
-  bool keeps_rsp;       ///< stored before the edge is finished
+  bool tracked;         ///< has deps = gcc: most likely a compile
 
   cc_invocation* inv;
   cc_result result;
@@ -273,18 +262,14 @@ struct Job {
   string task_out, task_err, probe;
   std::unique_ptr<OwnEdge> own;
 
-  // The result of a compile, on its way to the store.
+  // How its command ended, or what the hit prints.
   ExitStatus status;
   string output;
-  vector<string> data;
-  vector<cc_output> taken;
-  size_t bytes;
-  uint64_t duration_ms;
+  bool compiled;  ///< for the store
 
   // For the trace, in microseconds.
   int lane;
-  int64_t begun, looked, answered, started;
-  int64_t started_ns;  ///< of the clock that stamps files
+  int64_t begun, looked, answered, started, ended;
 };
 
 struct Span {
@@ -356,27 +341,17 @@ Trace& TheTrace() {
 struct Workers {
   Workers(const Library* library, size_t limit)
       : library_(library), wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-        limit_(limit), threads_(0), idle_(0), looking_(0), storing_(0),
-        queued_bytes_(0), refused_stores_(0) {
+        limit_(limit), threads_(0), idle_(0), busy_(0) {
     char buf[4096];
     if (getcwd(buf, sizeof buf))
       cwd_ = buf;
   }
 
-  void Look(Job* job) {
+  /// To be looked up, or to be stored if it was compiled.
+  void Add(Job* job) {
     std::lock_guard<std::mutex> lock(mutex_);
-    lookups_.push_back(job);
+    queue_.push_back(job);
     Wake();
-  }
-  /// False: there is no room, the job is not taken.
-  bool Store(Job* job) {
-    std::lock_guard<std::mutex> lock(mutex_);
-    if (queued_bytes_ + job->bytes > kMaxQueued)
-      return false;
-    queued_bytes_ += job->bytes;
-    stores_.push_back(job);
-    Wake();
-    return true;
   }
   /// An answered job, or NULL. The descriptor is quiet once there is none.
   Job* Answered() {
@@ -392,63 +367,56 @@ struct Workers {
     }
     return job;
   }
-  /// Drops what waits to be looked up and stored, and waits a little for what
-  /// is being looked up. False: a worker hangs.
+  /// Drops what waits, and waits a little for what is under way. False: a
+  /// worker hangs.
   bool Stop() {
     std::unique_lock<std::mutex> lock(mutex_);
     library_->api->cancel(library_->cache);
-    lookups_.clear();  // their owner knows them
-    DropStores();
+    queue_.clear();
     const bool quiet =
         settled_.wait_for(lock, std::chrono::milliseconds(kAbortWaitMs),
-                          [this] { return looking_ == 0; });
+                          [this] { return busy_ == 0; });
     answered_.clear();
     eventfd_t value;
     (void)eventfd_read(wake_fd_, &value);
-    return quiet && storing_ == 0;
+    return quiet;
   }
-  /// Waits for the stores: not for ever, and not if the user wants to leave.
-  /// Returns how many are left.
-  size_t Finish() {
-    std::unique_lock<std::mutex> lock(mutex_);
-    const int64_t until = NowMicros() + kStoreWaitMs * 1000LL;
-    while ((!stores_.empty() || storing_ > 0) && NowMicros() < until) {
-      sigset_t pending;
-      if (sigpending(&pending) == 0 &&
-          (sigismember(&pending, SIGINT) || sigismember(&pending, SIGTERM) ||
-           sigismember(&pending, SIGHUP)))
-        break;
-      settled_.wait_for(lock, std::chrono::milliseconds(10));
+  /// Whether it is a compile of ours. Runs nothing, looks at little.
+  bool Parse(Job* job) {
+    const cc_backend* api = library_->api;
+    cc_invocation_options options = cc_invocation_options();
+    options.struct_size = sizeof options;
+    options.flags = CC_INV_MERGED;
+    options.cwd = cwd_.c_str();
+    job->answer = Job::kForeign;
+    if (api->parse_line(library_->cache, job->command.c_str(), &options,
+                        &job->inv) != CC_OK) {
+      job->reason = api->last_error();
+      return false;
     }
-    const size_t left = stores_.size() + storing_;
-    DropStores();
-    return left;
+    if (const char* why = api->uncacheable(job->inv)) {
+      job->reason = why;
+      return false;
+    }
+    cc_task task = cc_task();
+    task.struct_size = sizeof task;
+    if (api->task(library_->cache, job->inv, &task) != CC_OK || !task.cwd) {
+      job->reason = api->last_error();
+      return false;
+    }
+    job->cwd = task.cwd;
+    return Fits(job);
   }
   void Free(Job* job) {
     library_->api->result_clear(&job->result);
     library_->api->invocation_free(job->inv);
     delete job;
   }
-  size_t TakeRefusedStores() {
-    std::lock_guard<std::mutex> lock(mutex_);
-    size_t n = refused_stores_;
-    refused_stores_ = 0;
-    return n;
-  }
-
   const Library* library_;
   string cwd_;
   int wake_fd_;
 
  private:
-  void DropStores() {
-    for (size_t i = 0; i < stores_.size(); ++i) {
-      queued_bytes_ -= stores_[i]->bytes;
-      if (!stores_[i]->keeps_rsp)  // else its edge is not finished
-        Free(stores_[i]);
-    }
-    stores_.clear();
-  }
   /// With the lock held.
   void Wake() {
     if (idle_ > 0) {
@@ -477,43 +445,26 @@ struct Workers {
   void Work() {
     std::unique_lock<std::mutex> lock(mutex_);
     for (;;) {
-      // At most half of the workers store: edges wait for a lookup.
-      const bool may_store = storing_ < (limit_ + 1) / 2;
-      if (!lookups_.empty()) {
-        Job* job = lookups_.front();
-        lookups_.pop_front();
-        ++looking_;
-        lock.unlock();
-        job->looked = NowMicros();
-        LookUp(job);
-        job->answered = NowMicros();
-        lock.lock();
-        --looking_;
-        Answer(job);
-      } else if (!stores_.empty() && may_store) {
-        Job* job = stores_.front();
-        stores_.pop_front();
-        ++storing_;
-        lock.unlock();
-        const bool refused = !StoreNow(job);
-        const size_t bytes = job->bytes;
-        const bool waits = job->keeps_rsp;
-        job->answer = Job::kStored;
-        if (!waits)
-          Free(job);
-        lock.lock();
-        --storing_;
-        queued_bytes_ -= bytes;
-        refused_stores_ += refused;
-        if (waits)
-          Answer(job);
-      } else {
-        settled_.notify_all();
+      if (queue_.empty()) {
         ++idle_;
         work_.wait(lock);
         --idle_;
         continue;
       }
+      Job* job = queue_.front();
+      queue_.pop_front();
+      ++busy_;
+      lock.unlock();
+      if (job->compiled) {
+        Store(job);
+      } else {
+        job->looked = NowMicros();
+        LookUp(job);
+        job->answered = NowMicros();
+      }
+      lock.lock();
+      --busy_;
+      Answer(job);
       settled_.notify_all();
     }
   }
@@ -556,31 +507,8 @@ struct Workers {
   void LookUp(Job* job) {
     const cc_backend* api = library_->api;
     cc_cache* cache = library_->cache;
-    if (!job->inv) {
-      cc_invocation_options options = cc_invocation_options();
-      options.struct_size = sizeof options;
-      options.flags = CC_INV_MERGED;
-      options.cwd = cwd_.c_str();
-      job->answer = Job::kForeign;
-      if (api->parse_line(cache, job->command.c_str(), &options, &job->inv) !=
-          CC_OK) {
-        job->reason = api->last_error();
-        return;
-      }
-      if (const char* why = api->uncacheable(job->inv)) {
-        job->reason = why;
-        return;
-      }
-      cc_task task = cc_task();
-      task.struct_size = sizeof task;
-      if (api->task(cache, job->inv, &task) != CC_OK || !task.cwd) {
-        job->reason = api->last_error();
-        return;
-      }
-      job->cwd = task.cwd;
-      if (!Fits(job))
-        return;
-    }
+    if (!job->inv && !Parse(job))
+      return;
     bool ask = false;
     if (job->task_status >= 0)
       ask = TaskDone(job);
@@ -624,13 +552,11 @@ struct Workers {
 
   bool TaskDone(Job* job) {
     string out, err;
-    struct stat st;
     cc_task_result done = cc_task_result();
     done.struct_size = sizeof done;
     done.exit_status = job->task_status;
     job->task_status = -1;
-    if (!ReadWhole(job->task_out, &out, &st) ||
-        !ReadWhole(job->task_err, &err, &st))
+    if (!ReadWhole(job->task_out, &out) || !ReadWhole(job->task_err, &err))
       done.exit_status = 1;
     unlink(job->task_out.c_str());
     unlink(job->task_err.c_str());
@@ -656,8 +582,7 @@ struct Workers {
     }
     if (job->deps.empty() && job->deps_in_memory) {
       // A library that does not know how to keep it back has written it.
-      struct stat st;
-      (void)ReadWhole(job->depfile, &job->deps, &st);
+      (void)ReadWhole(job->depfile, &job->deps);
     }
     const bool has = HasDependency(job->deps);
     if (!job->deps_in_memory)
@@ -665,28 +590,30 @@ struct Workers {
     return has;
   }
 
-  /// False: the library refused it, for a reason that only the compile showed.
-  bool StoreNow(Job* job) {
+  /// What the next command could change is looked at and taken here, before
+  /// the edge is finished; the library writes it behind the build.
+  void Store(Job* job) {
     cc_result* r = &job->result;
     library_->api->result_clear(r);
-    r->flags = 0;
+    r->flags = CC_RESULT_LATER;
     r->stdout_data = reinterpret_cast<const uint8_t*>(job->output.data());
     r->stdout_size = job->output.size();
-    r->duration_ms = job->duration_ms;
-    r->outputs = job->taken.data();
-    r->output_count = job->taken.size();
-    const int status =
-        library_->api->store(library_->cache, job->inv, r, NULL);
-    memset(r, 0, sizeof *r);  // nothing in it is the library's
-    r->struct_size = sizeof *r;
-    return status != CC_E_UNCACHEABLE;
+    r->duration_ms = static_cast<uint64_t>((job->ended - job->started) / 1000);
+    job->answer = Job::kStored;
+    if (library_->api->store(library_->cache, job->inv, r, NULL) ==
+        CC_E_UNCACHEABLE) {
+      job->answer = Job::kRefused;  // as only the compile showed
+      job->reason = library_->api->last_error();
+    }
+    r->stdout_data = NULL;
+    r->stdout_size = 0;
   }
 
   std::mutex mutex_;
   std::condition_variable work_, settled_;
-  std::deque<Job*> lookups_, stores_, answered_;
+  std::deque<Job*> queue_, answered_;
   const size_t limit_;
-  size_t threads_, idle_, looking_, storing_, queued_bytes_, refused_stores_;
+  size_t threads_, idle_, busy_;
 };
 
 /// Runs last things first in exit(): no destructor may run under a thread that
@@ -698,14 +625,21 @@ void LeaveAtOnce(int status, void*) {
 
 struct CchainRunner : public CommandRunner {
   CchainRunner(CommandRunner* real, const BuildConfig& config, BuildLog* log,
+               const vector<Edge*>& wanted,
                const std::function<void(Edge*)>& release, Workers* workers)
       : real_(real), config_(config), log_(log), release_(release),
         workers_(workers), api_(workers->library_->api), cache_(workers->library_->cache),
-        looking_(0), foreign_(0), hits_(0), misses_(0), uncacheable_(0),
-        lost_(0), saved_ms_(0), interrupted_(false), hangs_(false),
+        begun_(0), announced_(0), looking_(0), foreign_(0), hits_(0), misses_(0), uncacheable_(0),
+        saved_ms_(0), interrupted_(false), hangs_(false),
         trace_(TheTrace()) {
     api_->resume(cache_);
     api_->session_begin(cache_);
+    if (IsFar()) {
+      wanted_ = wanted;
+      // About the order in which they will start.
+      std::sort(wanted_.begin(), wanted_.end(),
+                [](const Edge* a, const Edge* b) { return a->id_ < b->id_; });
+    }
     SubprocessSet::wake_fd_ = workers_->wake_fd_;
   }
   virtual ~CchainRunner();
@@ -729,6 +663,8 @@ struct CchainRunner : public CommandRunner {
     return more > looking ? more - looking : 0;
   }
 
+  bool IsFar();
+  void Announce();
   void Look(Job* job);
   bool StartForeign(Job* job);
   bool StartOwn(Job* job, const string& command);
@@ -736,10 +672,10 @@ struct CchainRunner : public CommandRunner {
   void ProbeKnown(Job* job);
   bool Next(Job* job);
   void Finish(Job* job, Result* result);
-  bool TakeOutputs(Job* job);
   void Record(Job* job);
   void TakeBack();
-  void Summary(size_t left);
+  int WaitForStores();
+  void Summary(int left);
 
   std::unique_ptr<CommandRunner> real_;
   const BuildConfig& config_;
@@ -755,15 +691,61 @@ struct CchainRunner : public CommandRunner {
   std::deque<Job*> finished_;             ///< an answer that needs no waiting
   vector<std::pair<string, Edge*> > served_;
   std::set<int> lanes_;
+  vector<Edge*> wanted_;  ///< none where all layers are near
+  size_t begun_, announced_;  ///< edges, of wanted_
   size_t looking_, foreign_;
-  size_t hits_, misses_, uncacheable_, lost_;
+  size_t hits_, misses_, uncacheable_;
   uint64_t saved_ms_;
   bool interrupted_, hangs_;
   string folder_;  ///< of what tasks print
   Trace& trace_;
 };
 
+/// Whether there is a layer that takes its time to answer.
+bool CchainRunner::IsFar() {
+  cc_stats all = cc_stats();
+  all.struct_size = sizeof all;
+  if (api_->stats_get(cache_, &all) != CC_OK)
+    return false;
+  for (uint32_t i = 0; i < all.layer_count; ++i) {
+    cc_layer_stats layer = cc_layer_stats();
+    layer.struct_size = sizeof layer;
+    if (api_->layer_stats_get(cache_, i, &layer) == CC_OK &&
+        strcmp(layer.type, "disk") != 0)
+      return true;
+  }
+  return false;
+}
+
+/// Tells the library of the next compiles. What is no compile, or can't be
+/// known yet, costs nothing but the parsing.
+void CchainRunner::Announce() {
+  if (announced_ >= wanted_.size() || announced_ >= begun_ + kAhead)
+    return;
+  vector<cc_invocation*> invs;
+  for (size_t n = 0; n < kAheadStep && announced_ < wanted_.size(); ++n) {
+    Edge* edge = wanted_[announced_++];
+    if (edge->is_phony() || edge->outputs_ready() ||
+        edge->GetUnescapedDepfile().empty())
+      continue;
+    cc_invocation_options options = cc_invocation_options();
+    options.struct_size = sizeof options;
+    options.flags = CC_INV_MERGED;
+    options.cwd = workers_->cwd_.c_str();
+    cc_invocation* inv = NULL;
+    if (api_->parse_line(cache_, edge->EvaluateCommand().c_str(), &options,
+                         &inv) == CC_OK)
+      invs.push_back(inv);
+  }
+  if (!invs.empty())
+    api_->prefetch(cache_, invs.data(), invs.size(), NULL);
+  for (size_t i = 0; i < invs.size(); ++i)
+    api_->invocation_free(invs[i]);
+}
+
 bool CchainRunner::StartCommand(Edge* edge) {
+  ++begun_;
+  Announce();
   Job* job = new Job;
   job->edge = edge;
   job->begun = NowMicros();
@@ -772,16 +754,19 @@ bool CchainRunner::StartCommand(Edge* edge) {
   lanes_.insert(job->lane);
   active_[edge] = job;
   job->depfile = edge->GetUnescapedDepfile();
-  job->tracked = !job->depfile.empty();
   const string deps = edge->GetBinding("deps");
+  job->tracked = deps == "gcc";
   if (edge->use_console() || deps == "msvc" ||
       edge->GetBindingBool("generator"))
     return StartForeign(job);
-  job->deps_in_memory = deps == "gcc" && job->tracked && !g_keep_depfile;
-  job->keeps_rsp = !edge->GetUnescapedRspfile().empty();
+  job->deps_in_memory =
+      job->tracked && !job->depfile.empty() && !g_keep_depfile;
   job->command = edge->EvaluateCommand();
   for (size_t i = 0; i < edge->outputs_.size(); ++i)
     job->outputs.push_back(edge->outputs_[i]->path());
+  // What is no compile by all appearances starts at once, in its turn.
+  if (!job->tracked && !workers_->Parse(job))
+    return StartForeign(job);
   Look(job);
   return true;
 }
@@ -792,7 +777,7 @@ void CchainRunner::Look(Job* job) {
   if (foreign_ > 0)
     api_->session_changed(cache_, NULL);
   ++looking_;
-  workers_->Look(job);
+  workers_->Add(job);
 }
 
 bool CchainRunner::StartForeign(Job* job) {
@@ -852,6 +837,8 @@ void CchainRunner::ProbeKnown(Job* job) {
   waiting.swap(probes_[job->probe]);
   probes_.erase(job->probe);
   job->probe.clear();
+  announced_ = 0;  // what needed this answer could not be asked for
+  Announce();
   for (size_t i = 0; i < waiting.size(); ++i) {
     --looking_;
     Look(waiting[i]);
@@ -871,9 +858,6 @@ bool CchainRunner::Next(Job* job) {
   case Job::kMiss:
   case Job::kRefused: {
     job->started = NowMicros();
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    job->started_ns = StampNanos(now);
     if (job->answer == Job::kMiss && !job->run.empty() &&
         job->run.size() < kMaxCommand && job->run != job->command)
       return StartOwn(job, job->run);
@@ -939,61 +923,24 @@ bool CchainRunner::WaitForCommand(Result* result) {
         api_->session_changed(
             cache_, Absolute(workers_->cwd_, job->outputs[i]).c_str());
     }
-    if (job->answer == Job::kMiss && job->status == ExitSuccess &&
-        TakeOutputs(job)) {
-      if (job->keeps_rsp) {
-        // Ninja removes the response file with the edge.
-        if (workers_->Store(job)) {
-          ++looking_;
-          continue;
-        }
-      }
+    job->ended = NowMicros();
+    if (job->answer == Job::kMiss && job->status == ExitSuccess) {
+      job->compiled = true;
+      ++looking_;
+      workers_->Add(job);
+      continue;
     }
     Finish(job, result);
     return true;
   }
 }
 
-/// The bytes of all outputs, before the next command can change them.
-bool CchainRunner::TakeOutputs(Job* job) {
-  const cc_output* all = NULL;
-  const size_t count = api_->outputs(job->inv, &all);
-  job->data.resize(count);
-  for (size_t i = 0; i < count; ++i) {
-    struct stat st;
-    const string path = Absolute(job->cwd, all[i].path);
-    if (!ReadWhole(path, &job->data[i], &st)) {
-      if (all[i].flags & CC_OUTPUT_OPTIONAL && access(path.c_str(), F_OK) != 0)
-        continue;
-      return false;
-    }
-    // Less a tick of the coarse clock: what is older is not this command's.
-    if (std::max(StampNanos(st.st_mtim), StampNanos(st.st_ctim)) <
-        job->started_ns - 20000000)
-      return false;
-    cc_output o = all[i];
-    o.size = job->data[i].size();
-    o.data = o.size ? reinterpret_cast<const uint8_t*>(job->data[i].data())
-                    : NULL;
-    o.flags = o.size ? 0 : CC_OUTPUT_EMPTY;
-    o.mode = st.st_mode & 0111;
-    job->taken.push_back(o);
-    job->bytes += job->data[i].size();
-  }
-  job->duration_ms = static_cast<uint64_t>((NowMicros() - job->started) / 1000);
-  return true;
-}
-
-/// Hands the edge back to Ninja. The job goes on to the store, or away.
+/// Hands the edge back to Ninja.
 void CchainRunner::Finish(Job* job, Result* result) {
   Edge* edge = job->edge;
   result->edge = edge;
   result->status = job->answer == Job::kHit ? ExitSuccess : job->status;
-  const bool store = job->answer == Job::kMiss && !job->taken.empty();
-  if (store)
-    result->output = job->output;
-  else
-    result->output.swap(job->output);
+  result->output.swap(job->output);
   switch (job->answer) {
   case Job::kHit: {
     result->depfile.swap(job->deps);
@@ -1018,12 +965,7 @@ void CchainRunner::Finish(Job* job, Result* result) {
     Record(job);
   lanes_.erase(job->lane);
   active_.erase(edge);
-  if (!store) {
-    workers_->Free(job);
-  } else if (!workers_->Store(job)) {
-    ++lost_;
-    workers_->Free(job);
-  }
+  workers_->Free(job);
 }
 
 void CchainRunner::Record(Job* job) {
@@ -1055,8 +997,13 @@ void CchainRunner::Record(Job* job) {
     trace_.Add(look);
   }
   if (job->answer != Job::kHit && job->started) {
-    Span run = { "run", "run", "", job->lane, job->started, now };
+    Span run = { "run", "run", "", job->lane, job->started,
+                 job->ended ? job->ended : now };
     trace_.Add(run);
+  }
+  if (job->compiled) {
+    Span store = { "store", "store", "", job->lane, job->ended, now };
+    trace_.Add(store);
   }
 }
 
@@ -1095,7 +1042,7 @@ void CchainRunner::Abort() {
 
 CchainRunner::~CchainRunner() {
   SubprocessSet::wake_fd_ = -1;
-  const size_t left = hangs_ ? 0 : workers_->Finish();
+  const int left = hangs_ ? 0 : WaitForStores();
   TakeBack();
   Summary(left);
   if (!folder_.empty())
@@ -1103,8 +1050,21 @@ CchainRunner::~CchainRunner() {
   trace_.Write();
   if (left > 0 || hangs_)
     on_exit(LeaveAtOnce, NULL);
-  else
-    api_->flush(cache_, 0);  // statistics
+}
+
+/// Not for ever, and not if the user wants to leave. Returns how many are left.
+int CchainRunner::WaitForStores() {
+  const int64_t until = NowMicros() + kStoreWaitMs * 1000LL;
+  for (;;) {
+    const int left = interrupted_ ? api_->flush(cache_, 0)
+                                  : api_->flush(cache_, 20);
+    sigset_t pending;
+    if (left <= 0 || interrupted_ || NowMicros() > until ||
+        (sigpending(&pending) == 0 &&
+         (sigismember(&pending, SIGINT) || sigismember(&pending, SIGTERM) ||
+          sigismember(&pending, SIGHUP))))
+      return left;
+  }
 }
 
 /// Hits that were served from a file that has changed meanwhile: their log
@@ -1128,11 +1088,7 @@ void CchainRunner::TakeBack() {
   }
 }
 
-void CchainRunner::Summary(size_t left) {
-  // What a compile showed only afterwards.
-  const size_t refused = std::min(misses_, workers_->TakeRefusedStores());
-  misses_ -= refused;
-  uncacheable_ += refused;
+void CchainRunner::Summary(int left) {
   if (config_.verbosity == BuildConfig::QUIET ||
       config_.verbosity == BuildConfig::NO_STATUS_UPDATE ||
       hits_ + misses_ + uncacheable_ == 0)
@@ -1144,7 +1100,7 @@ void CchainRunner::Summary(size_t left) {
   string troubles;
   if (api_->stats_get(cache_, &stats) == CC_OK && stats.errors > 0)
     troubles = ", layers had troubles (cchain stats)";
-  if (lost_ + left > 0)
+  if (left > 0)
     troubles += ", the cache is slow: some results were not stored";
   Info("cache: %d hits, %d misses, %d uncacheable, %s saved%s",
        static_cast<int>(hits_), static_cast<int>(misses_),
@@ -1155,6 +1111,7 @@ void CchainRunner::Summary(size_t left) {
 
 CommandRunner* MakeCchainRunner(CommandRunner* real, const BuildConfig& config,
                                 BuildLog* build_log,
+                                const vector<Edge*>& wanted,
                                 const std::function<void(Edge*)>& release) {
   const Library* library =
       Load(config.verbosity == BuildConfig::VERBOSE || g_metrics);
@@ -1173,7 +1130,7 @@ CommandRunner* MakeCchainRunner(CommandRunner* real, const BuildConfig& config,
     Warning("no compile cache: too many open files, or no working directory");
     return real;
   }
-  return new CchainRunner(real, config, build_log, release, workers);
+  return new CchainRunner(real, config, build_log, wanted, release, workers);
 }
 
 bool CchainWoken(CommandRunner::Result* result) {

@@ -32,6 +32,7 @@ std::atomic<uint64_t> next_serial{1};
 
 constexpr size_t kWorkers = 2;
 constexpr uint64_t kMaxStreams = 64u << 20;
+constexpr uint64_t kMaxPublications = 128u << 20;
 
 // An output that a full disk has cut off: an object whose section table lies beyond its end, or that is none; an assembly without its last newline, or
 // without what both compilers write behind all code.
@@ -186,6 +187,7 @@ Cache::~Cache() {
     std::lock_guard<std::mutex> lock(async_mutex_);
     stop_ = true;
     jobs_.clear();
+    publications_.clear();
     async_cv_.notify_all();
   }
   for (auto& t : workers_) t.join();
@@ -758,8 +760,6 @@ bool Cache::collect_outputs(const Invocation* inv, const cc_result& r, TakenOutp
     taken->why = std::move(why);
     return false;
   };
-  auto* hold = &taken->hold;
-  hold->reserve(inv->declared.size());
   uint64_t total = 0;
   for (size_t i = 0; i < inv->declared.size(); i++) {
     const CommandOutput& d = inv->declared[i];
@@ -781,8 +781,7 @@ bool Cache::collect_outputs(const Invocation* inv, const cc_result& r, TakenOutp
       // A tick of the coarse clock either way.
       if (!inv->from_key && before.newest_ns() < inv->missed_ns - 20'000'000) return refuse("the output " + path + " is older than its compile");
       out.mode = before.mode & 0111;
-      hold->push_back(std::move(data));
-      out.data = hold->back();
+      out.data = taken->hold.emplace_back(std::move(data));
     }
     if (!inv->from_key && is_cut(d.role, out.data)) return refuse("the output " + d.path + " is empty or cut off");
     if (out.data.size() > config_.max_entry_size - total) return refuse("its outputs are larger than max_entry_size");
@@ -839,6 +838,7 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
     std::string text;
     if (read_file(path.c_str(), &text, 16u << 20) != 0 || sha256(text) != digest) refuse(path + " changed since the command was parsed");
   }
+  auto pub = std::make_unique<Publication>();
   TakenOutputs taken;
   if (inv->taken)
     taken = std::move(*inv->taken);
@@ -846,21 +846,23 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
     collect_outputs(inv, r, &taken);
   inv->taken.reset();
   if (!taken.why.empty()) refuse(taken.why);
+  pub->own = std::move(taken.hold);
   e.outputs = std::move(taken.outputs);
-  auto put = [&](const Digest& key) {
-    int err = chain_.put_entry(tenant, streams ? class_key(key, inv->stream_class) : key, e, metadata(*inv, r), config_.recache);
-    if (err && err != EBUSY) {  // EBUSY: no room could be made without waiting
-      std::lock_guard<std::mutex> lock(reasons_mutex_);
-      reasons_[std::string("trouble:an entry could not be stored: ") + strerror(err)]++;
-    }
-    return err == 0;
+  auto add_key = [&](const Digest& key) { pub->keys.push_back(streams ? class_key(key, inv->stream_class) : key); };
+  auto done = [&] {
+    inv->close_temporaries();
+    pub->tenant = tenant;
+    pub->meta = metadata(*inv, r);
+    pub->e = e;
+    if (r.flags & CC_RESULT_LATER) publish_later(std::move(pub));
+    else publish(*pub);
+    return 0;
   };
   if (inv->from_key) {
-    if (put(inv->invocation_key)) counters_.stores++;
-    return 0;
+    add_key(inv->invocation_key);
+    return done();
   }
   std::string why = inv->direct_refused;
-  bool stored = false;
   std::vector<std::string> output_paths;
   for (auto& d : inv->declared) output_paths.push_back(path_join(inv->cwd, d.path));
   Closure::Evidence ev;
@@ -892,7 +894,7 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
   }
   if (!inv->closure || !inv->closure->ways_unchanged(output_paths)) refuse(inv->closure ? inv->closure->refused() : "its inputs are not known");
   if (inv->direct_refused.empty()) {
-    InputsRecord::Set set;
+    InputsRecord::Set& set = pub->set;
     uint64_t now = looker_.new_epoch();
     if (!inv->closure->finish(ev, now, &set.places)) {
       why = inv->closure->refused();
@@ -907,12 +909,9 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
         why = "the compiler changed during the compile";
       } else {
         set.streams = streams;
-        // The entry first: a record that leads nowhere costs a look, an entry without a record is never found.
-        if (put(found.key)) {
-          chain_.put_set(tenant, inv->invocation_key, set);
-          counters_.stores++;
-        }
-        stored = true;
+        pub->has_set = true;
+        pub->invocation_key = inv->invocation_key;
+        add_key(found.key);
       }
     }
   }
@@ -935,15 +934,57 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
     }
     if (inv->closure->has_date(names, ev.source_date_epoch, now)) against = "__DATE__, __TIME__ or __TIMESTAMP__, or pieces of them";
     if (against.empty()) {
-      if (put(streams ? inv->preprocessed_streams_key : inv->preprocessed_key) && !stored) counters_.stores++;
-      stored = true;
+      add_key(streams ? inv->preprocessed_streams_key : inv->preprocessed_key);
     } else {
       why = against;
     }
   }
-  inv->close_temporaries();
-  if (!stored) refuse(why);
-  return 0;
+  if (pub->keys.empty()) refuse(why);
+  return done();
+}
+
+uint64_t Cache::Publication::size() const {
+  uint64_t n = e.stdout_data.size() + e.stderr_data.size();
+  for (auto& o : e.outputs) n += o.data.size();
+  return n;
+}
+
+void Cache::publish(const Publication& p) {
+  bool any = false;
+  for (size_t i = 0; i < p.keys.size(); i++) {
+    int err = chain_.put_entry(p.tenant, p.keys[i], p.e, p.meta, config_.recache);
+    if (err && err != EBUSY) {  // EBUSY: no room could be made without waiting
+      std::lock_guard<std::mutex> lock(reasons_mutex_);
+      reasons_[std::string("trouble:an entry could not be stored: ") + strerror(err)]++;
+    }
+    if (err) continue;
+    // The entry first: a record that leads nowhere costs a look, an entry without a record is never found.
+    if (i == 0 && p.has_set) chain_.put_set(p.tenant, p.invocation_key, p.set);
+    any = true;
+  }
+  if (any) counters_.stores++;
+}
+
+void Cache::publish_later(std::unique_ptr<Publication> p) {
+  auto keep = [&](std::string_view* v) {
+    for (auto& s : p->own)
+      if (v->data() == s.data()) return;
+    *v = p->own.emplace_back(*v);
+  };
+  keep(&p->e.stream_class), keep(&p->e.stdout_data), keep(&p->e.stderr_data);
+  for (auto& o : p->e.outputs) keep(&o.role), keep(&o.data);
+  const uint64_t size = p->size();
+  {
+    std::lock_guard<std::mutex> lock(async_mutex_);
+    start_workers();
+    if (publications_size_ + size <= kMaxPublications) {
+      publications_size_ += size;
+      publications_.push_back(std::move(p));
+      async_cv_.notify_one();
+      return;
+    }
+  }
+  publish(*p);
 }
 
 // ---- blobs
@@ -1052,8 +1093,25 @@ void Cache::submit(bool store, Invocation* inv, const char* tenant, cc_result* r
 void Cache::worker() {
   std::unique_lock<std::mutex> lock(async_mutex_);
   for (;;) {
-    async_cv_.wait(lock, [&] { return stop_ || !jobs_.empty(); });
-    if (jobs_.empty()) return;
+    async_cv_.wait(lock, [&] { return stop_ || !jobs_.empty() || !publications_.empty(); });
+    if (jobs_.empty() && publications_.empty()) return;
+    if (jobs_.empty()) {
+      auto p = std::move(publications_.front());
+      publications_.pop_front();
+      running_++;
+      lock.unlock();
+      const uint64_t size = p->size();
+      try {
+        publish(*p);
+      } catch (...) {  // no memory for it
+      }
+      p.reset();
+      lock.lock();
+      running_--;
+      publications_size_ -= size;
+      idle_cv_.notify_all();
+      continue;
+    }
     Job job = std::move(jobs_.front());
     jobs_.pop_front();
     running_++;
@@ -1101,12 +1159,12 @@ bool Cache::reap(cc_completion* out) {
 
 int Cache::wait_idle(int32_t timeout_ms) {
   std::unique_lock<std::mutex> lock(async_mutex_);
-  auto idle = [&] { return jobs_.empty() && running_ == 0; };
+  auto idle = [&] { return jobs_.empty() && publications_.empty() && running_ == 0; };
   using Clock = std::chrono::steady_clock;
   auto until = Clock::now() + std::chrono::milliseconds(timeout_ms < 0 ? config_.flush_timeout_ms : timeout_ms);
   // cc_cancel may come from a signal handler, which can notify nobody: so it is looked for.
   while (!idle() && !cancelled() && Clock::now() < until) idle_cv_.wait_until(lock, std::min(until, Clock::now() + std::chrono::milliseconds(20)));
-  return static_cast<int>(jobs_.size() + running_);
+  return static_cast<int>(jobs_.size() + publications_.size() + running_);
 }
 
 int Cache::wait_behind(int32_t timeout_ms, bool spooling_too) {

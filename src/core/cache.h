@@ -98,6 +98,19 @@ class Cache {
     int status;
     std::string error;
   };
+  // A result that was found fit to be stored. `e` points into what the caller of store() holds, or into `own`.
+  struct Publication {
+    std::string tenant, meta;
+    Entry e;
+    std::deque<std::string> own;
+    std::vector<Digest> keys;
+    bool has_set = false;  // of the first key
+    Digest invocation_key;
+    InputsRecord::Set set;
+    uint64_t size() const;
+  };
+  void publish(const Publication& p);
+  void publish_later(std::unique_ptr<Publication> p);
   void check_own(const Invocation* inv) const;
   std::unique_ptr<Invocation> new_invocation(const cc_invocation_options* options);
   uint64_t epoch();
@@ -164,6 +177,8 @@ class Cache {
   std::mutex async_mutex_;
   std::condition_variable async_cv_, idle_cv_;
   std::deque<Job> jobs_;
+  std::deque<std::unique_ptr<Publication>> publications_;
+  uint64_t publications_size_ = 0;  // of those that wait and that are being written
   std::deque<Done> done_;
   std::vector<std::thread> workers_;
   size_t running_ = 0;

@@ -1,6 +1,7 @@
 // An invocation: one parsed command with what lookups have learnt about it.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,7 +20,7 @@ namespace cchain {
 // The bytes of a command's outputs, from its host or the files; `why` says what is wrong with them.
 struct TakenOutputs {
   std::vector<EntryOutput> outputs;
-  std::vector<std::string> hold;
+  std::deque<std::string> hold;  // what the views of outputs that were read lead to
   std::string why;
 };
 

@@ -84,6 +84,58 @@ static void descriptor_asked_late(void **state) {
   cc_close(cache);
 }
 
+/* What a store that is to be written later needs is taken before it returns: the object, the header and the invocation may go. */
+static void stored_later(void **state) {
+  (void)state;
+  enum { kMany = 40 };
+  cc_cache *cache = open_disk();
+  write_text(in_folder("x.h"), "int x;\n");
+  static char data[kMany][4000];
+  bytes objects[kMany];
+  for (int i = 0; i < kMany; i++) {
+    write_text(in_folder("a.c"), fmt("#include \"x.h\"\nint a[%d];\n%s", i + 1, i % 2 ? "#warning seen\n" : ""));
+    cc_invocation *inv = PARSE(cache, "gcc", "-c", "a.c", "-o", "a.o");
+    cc_result r = {sizeof r};
+    cc_task task;
+    int tasks = 0;
+    assert_int_equal(look(cache, inv, NULL, &r, &task, &tasks), 0);
+    cc_result_clear(&r);
+    ran run = run_task(task.argv, plain_env(), task.env, task.cwd);
+    assert_int_equal(run.status, 0);
+    objects[i] = read_bytes(in_folder("a.o"));
+    cc_output given = {"object", "", (const uint8_t *)data[i], objects[i].size, 0, 0};
+    if (i % 3 == 0) {
+      assert_true(objects[i].size <= sizeof data[i]);
+      memcpy(data[i], objects[i].data, objects[i].size);
+      r.outputs = &given;
+      r.output_count = 1;
+    }
+    r.flags = CC_RESULT_LATER;
+    r.stderr_data = (const uint8_t *)run.err.data, r.stderr_size = run.err.size;
+    if (cc_store(cache, inv, &r, NULL) != 0) fail_msg("cc_store: %s", cc_last_error());
+    write_text(in_folder("a.o"), "stripped");
+    memset(data[i], 'x', sizeof data[i]);
+    memset(run.err.data, 'x', run.err.size);
+    ran_free(&run);
+    cc_invocation_free(inv);
+  }
+  assert_int_equal(cc_flush(cache, CC_TIMEOUT_DEFAULT), 0);
+  cc_stats stats = {sizeof stats};
+  assert_int_equal(cc_stats_get(cache, &stats), 0);
+  assert_int_equal(stats.stores, kMany);
+  for (int i = 0; i < kMany; i++) {
+    write_text(in_folder("a.c"), fmt("#include \"x.h\"\nint a[%d];\n%s", i + 1, i % 2 ? "#warning seen\n" : ""));
+    remove(in_folder("a.o"));
+    turn t = BUILD(cache, "gcc", "-c", "a.c", "-o", "a.o");
+    if (!t.hit) fail_msg("%d: %s", i, t.why);
+    if (i % 2) assert_contains(t.err.data, "#warning seen");
+    turn_free(&t);
+    assert_same_file(in_folder("a.o"), &objects[i]);
+    bytes_free(&objects[i]);
+  }
+  cc_close(cache);
+}
+
 static void many_at_once(void **state) {
   (void)state;
   enum { kMany = 300 };
@@ -544,7 +596,7 @@ static void thread_exits_in_callback(void **state) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 int main(void) {
   const struct CMUnitTest tests[] = {
-      TEST(one_by_one),        TEST(descriptor_asked_late), TEST(many_at_once),       TEST(signals_are_blocked), TEST(cancelled_lookups),
+      TEST(one_by_one),        TEST(descriptor_asked_late), TEST(stored_later), TEST(many_at_once),       TEST(signals_are_blocked), TEST(cancelled_lookups),
       TEST(cancelled_flush),   TEST(close_with_a_queue),    TEST(forks),              TEST(threads_keys),        TEST(threads_compiles),
       TEST(threads_caches),    TEST(thread_exits_in_callback),
   };

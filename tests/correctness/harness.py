@@ -325,7 +325,7 @@ class Box:
         self.hit(*argv, **kw)
 
 
-Case = collections.namedtuple('Case', 'name function compilers modes')
+Case = collections.namedtuple('Case', 'name function compilers modes core')
 
 
 class Suite:
@@ -336,9 +336,10 @@ class Suite:
         self.cchain = self.host_cc = self.root = None
         self.on_start = []
 
-    def test(self, compilers=('gcc', 'clang'), modes=('direct',), name=None):
+    def test(self, compilers=('gcc', 'clang'), modes=('direct',), name=None, core=True):
+        """core: among those that stand for a row where there is not time for all."""
         def add(f):
-            self.cases.append(Case(name or f.__name__, f, compilers, modes))
+            self.cases.append(Case(name or f.__name__, f, compilers, modes, core))
             return f
         return add
 
@@ -421,7 +422,7 @@ class Suite:
                 f(self)
             self.jobs, self.busy = collections.deque(), 0
             for case in self.cases:
-                if wanted and case.name not in wanted:
+                if case.name not in wanted if wanted else core and not case.core:
                     continue
                 for cc in case.compilers:
                     for mode in case.modes[:1] if core else case.modes:
