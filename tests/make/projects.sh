@@ -13,7 +13,8 @@ work=$B/projects
 jobs=${JOBS:-$(nproc)}
 doors=${DOORS:-cc links sh}
 for v in $(compgen -e | grep -E '^(CCHAIN|CCACHE|XDG|MAKE|MFLAGS|DEB_|CC$|CXX$|CFLAGS|CPPFLAGS|LDFLAGS|SHELL$)'); do unset "$v"; done
-export LC_ALL=C SOURCE_DATE_EPOCH=1700000000
+# A project that asks git about itself must not be answered by what stands around it.
+export LC_ALL=C SOURCE_DATE_EPOCH=1700000000 GIT_CEILING_DIRECTORIES=$work
 passed=0 failed=0 skipped=0
 ok() { passed=$((passed + 1)); echo "ok - $1"; }
 not_ok() { failed=$((failed + 1)); echo "not ok - $1"; shift; [ $# = 0 ] || printf '# %s\n' "$@"; }

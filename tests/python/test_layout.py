@@ -13,7 +13,7 @@ from cchain import _abi
 HEADER = TOP + "/include/cchain.h"
 # What the package has no use for. Whatever is new in the header must be bound, or be named here.
 STRUCTS_LEFT_OUT = {"cc_completion", "cc_backend"}
-CONSTANTS_LEFT_OUT = {"CC_VERSION_MAJOR", "CC_VERSION_MINOR", "CC_VERSION_PATCH", "CC_INV_SHELL_EXACT"}
+CONSTANTS_LEFT_OUT = {"CC_VERSION_MAJOR", "CC_VERSION_MINOR", "CC_VERSION_PATCH", "CC_INV_SHELL_EXACT", "CC_RESULT_KEEP_DEPFILE"}
 FUNCTIONS_LEFT_OUT = {
     "cc_invocation_parse_argv",
     "cc_lookup_async",
@@ -93,6 +93,8 @@ def fits(c, python):
             return c == "p uint8_t"
         if target is ctypes.c_uint64:
             return c == "p uint64_t"
+        if issubclass(target, ctypes._Pointer) and target._type_ is ctypes.c_char_p:
+            return c == "ppp char"
         if issubclass(target, ctypes._Pointer):
             return c == "pp " + target._type_.__name__
         if issubclass(target, ctypes.Structure):

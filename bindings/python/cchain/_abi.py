@@ -49,6 +49,7 @@ CC_CAPTURE_STDERR = 2
 
 CC_RESULT_NO_DELIVERY = 1
 CC_RESULT_KEEP = 2
+CC_RESULT_LATER = 8
 
 
 class cc_cache(c_void_p):
@@ -234,6 +235,7 @@ FUNCTIONS = {
     "cc_session_begin": (c_int, [c_void_p]),
     "cc_session_changed": (c_int, [c_void_p, c_char_p]),
     "cc_session_end": (c_int, [c_void_p]),
+    "cc_session_outdated": (c_int, [c_void_p, POINTER(POINTER(c_char_p))]),
     "cc_source_lookup": _blob_lookup,
     "cc_source_store": _blob_store,
     "cc_manifest_lookup": _blob_lookup,

@@ -177,8 +177,8 @@ class Session:
 
     def __init__(self, cache: "Cache") -> None:
         self._cache = cache
-        #: After its end: the number of hits whose inputs have changed since they were looked at.
-        self.outdated = 0
+        #: After its end: the first outputs of the hits whose inputs have changed since they were looked at.
+        self.outdated: Tuple[str, ...] = ()
 
     def changed(self, path: Optional[Path] = None) -> None:
         """That `path`, or anything at all, may have changed."""
@@ -189,8 +189,10 @@ class Session:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if not self._cache.closed:
-            self.outdated = self._cache._call(_lib.cc_session_end)
+        if not self._cache.closed and self._cache._call(_lib.cc_session_end):
+            array = ctypes.POINTER(c_char_p)()
+            count = self._cache._call(_lib.cc_session_outdated, byref(array))
+            self.outdated = tuple(os.fsdecode(path or b"") for path in array[:count])
 
 
 class Cache:
@@ -369,12 +371,14 @@ class Cache:
         outputs: Union[Mapping[str, Buffer], Iterable[Output]] = (),
         duration_ms: int = 0,
         tenant: Optional[str] = None,
+        later: bool = False,
     ) -> None:
         """Stores what the command has left, after a look-up that missed. Bytes that are not given by role are taken from the files.
-        UncacheableError: it was refused, and the build goes on."""
+        UncacheableError: it was refused, and the build goes on. With `later` only what must be known now is looked at, the rest is done behind the
+        caller's back until flush() or close()."""
         if isinstance(outputs, Mapping):
             outputs = [Output(role, "", bytes(data)) for role, data in outputs.items()]
-        c = _abi.cc_result(_RESULT_SIZE)
+        c = _abi.cc_result(_RESULT_SIZE, _abi.CC_RESULT_LATER if later else 0)
         out, err = bytes(stdout), bytes(stderr)
         c.exit_status, c.duration_ms = exit_status, duration_ms
         c.stdout_data, c.stdout_size = _address(out), len(out)
