@@ -1106,6 +1106,13 @@ def env_COMPILER_PATH(b):
     yield from variable(b, 'COMPILER_PATH', [b.src + '/p1', b.src + '/p2', 'p1', 'p2', 'none'], (b.cc, *C))
 
 
+@test(compilers=CLANG, name='env_COMPILER_PATH')
+def env_COMPILER_PATH_clang(b):
+    b.write('a.c', 'int f(void) { return 1; }\n')
+    tools_as(b, 'p1', 'p2')
+    yield from variable(b, 'COMPILER_PATH', [b.src + '/p1', b.src + '/p2', 'p1', 'p2', 'none'], (b.cc, '-fno-integrated-as', *C))
+
+
 @test(compilers=GCC)
 def env_COMPILER_PATH_directory_gets_an_assembler(b):
     b.write('a.c', 'int f(void) { return 1; }\n')
