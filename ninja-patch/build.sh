@@ -2,7 +2,7 @@
 # Patches a copy of Ninja's source and builds it.
 #   build.sh [DIR]      DIR: the source; without it Debian's source package ninja-build
 # Leaves $B/ninja, and the patched tree, with its own tests, in $B/ninja-tree/VERSION. TARGETS="ninja ninja_test" for more than ninja, CXXFLAGS and CONFIGURE
-# (options of configure.py) as one likes, OUT=name for another name than ninja.
+# (options of configure.py) as one likes, OUT=name for another name than ninja; UNPATCHED=1 for comparison.
 # SPDX-License-Identifier: Apache-2.0
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -19,12 +19,14 @@ version=$(sed -n 's/^const char\* kNinjaVersion = "\(.*\)";/\1/p' "$source/src/v
 patch=$here/ninja-${version%.git}.patch
 [ -f "$patch" ] || { echo "there is no patch for Ninja $version, only: $(cd "$here" && echo ninja-*.patch)" >&2; exit 1; }
 
-tree=$B/ninja-tree/$version${VARIANT:-}
+tree=$B/ninja-tree/$version${VARIANT:-}${UNPATCHED:+-unpatched}
 rm -rf "$tree"
 mkdir -p "$tree"
 (cd "$source" && tar -cf - --exclude=.git --exclude=./build --exclude=./ninja .) | tar -xf - -C "$tree"
-patch -s -p1 -d "$tree" <"$patch"
-cp "$here/cchain_runner.h" "$here/cchain_runner.cc" "$here/../include/cchain.h" "$tree/src/"
+if [ -z "${UNPATCHED:-}" ]; then
+  patch -s -p1 -d "$tree" <"$patch"
+  cp "$here/cchain_runner.h" "$here/cchain_runner.cc" "$here/../include/cchain.h" "$tree/src/"
+fi
 
 # The library is found beside the program, or in the folder above it ($(PREFIX)/lib for $(PREFIX)/lib/cchain/ninja), else where the system looks.
 export LDFLAGS="-pthread -ldl -Wl,-rpath,'\$\$ORIGIN:\$\$ORIGIN/..' ${LDFLAGS:-}" CXXFLAGS="${CXXFLAGS:-}"

@@ -32,9 +32,11 @@ soak: soak-tables
 soak-tables: test-packages ## part of soak: all variants of the correctness tables in every mode, and the differential generator
 	$(MAKE) --no-print-directory -j$$(nproc) all
 	TEST_TIMEOUT=3600 tests/tools/run-tests.sh $(B)/soak-logs $(CORRECTNESS) tests/differential/differential.py::--soak
+	$(MAKE) --no-print-directory soak-ninja
 
 test-servers: test-packages ## tests of the remote layers against real servers (what is not installed is skipped, with the reason)
 	$(MAKE) --no-print-directory -j$$(nproc) all
+	-$(MAKE) --no-print-directory ninja
 	tests/tools/run-tests.sh $(B)/test-logs $(sort $(wildcard tests/remote/test_*.py))
 
 .PHONY: test test-packages test-programs test-sanitized sanitized-programs test-tsan test-servers soak soak-tables

@@ -184,6 +184,7 @@ Answer RemoteLayer::get_aged(const Address& a, std::string* out, uint64_t* age_s
     }
     if (it != held_.end()) {
       *out = std::move(it->second.bytes);
+      *age_s = it->second.age_s;
       held_.erase(it);
       held_bytes_.fetch_sub(out->size(), std::memory_order_relaxed);
       lock.unlock();
@@ -259,7 +260,7 @@ bool RemoteLayer::announce(const Address& a) {
   return held_.try_emplace(n).second;
 }
 
-void RemoteLayer::hand_over(const Address& a, Answer answer, std::string bytes) {
+void RemoteLayer::hand_over(const Address& a, Answer answer, std::string bytes, uint64_t age_s) {
   std::lock_guard<std::mutex> lock(mutex_);
   auto it = held_.find(number(a));
   if (it == held_.end()) return;
@@ -267,6 +268,7 @@ void RemoteLayer::hand_over(const Address& a, Answer answer, std::string bytes) 
     counters.bytes_read.fetch_add(bytes.size(), std::memory_order_relaxed);
     held_bytes_.fetch_add(bytes.size(), std::memory_order_relaxed);
     it->second.under_way = false;
+    it->second.age_s = age_s;
     it->second.bytes = std::move(bytes);
   } else {
     held_.erase(it);  // whoever waits for it asks for himself, if it is not known to be absent

@@ -61,7 +61,7 @@ class RemoteLayer final : public Layer {
 
   // A prefetched blob is announced, then handed over; get() waits for one that is under way. False: nothing to fetch.
   bool announce(const Address& a);
-  void hand_over(const Address& a, Answer answer, std::string bytes);
+  void hand_over(const Address& a, Answer answer, std::string bytes, uint64_t age_s = 0);
   bool room() const { return held_bytes_.load(std::memory_order_relaxed) < o_.max_held; }
   void set_room_callback(std::function<void()> f) { on_room_ = std::move(f); }
   void drop_held();
@@ -69,6 +69,7 @@ class RemoteLayer final : public Layer {
  private:
   struct Held {
     bool under_way = true;
+    uint64_t age_s = 0;
     std::string bytes;
   };
   static uint64_t number(const Address& a);
@@ -83,7 +84,7 @@ class RemoteLayer final : public Layer {
   const cc_plugin* plugin_ = nullptr;
   std::atomic<cc_plugin_layer*> handle_{nullptr};
   std::atomic<bool> warned_{false};
-  bool broken_ = false;  // the plug-in or its options can't be used
+  std::atomic<bool> broken_{false};  // the plug-in or its options can't be used
 
   mutable std::mutex mutex_;
   std::condition_variable arrived_;

@@ -299,6 +299,7 @@ bool Looker::may_have_locked(Node* dir, std::string_view name) {
 }
 
 bool Looker::absent(Node* dir, std::string_view name, uint64_t epoch) {
+  if (name.empty()) return true;  // `#include "sub/"`: the directory itself
   std::lock_guard<std::mutex> lock(dir->mutex_);
   look_locked(dir, epoch);
   if (dir->look_.error == ENOENT || dir->look_.error == ENOTDIR) return true;

@@ -3,7 +3,7 @@
 curl takes for the same bytes; dead, dropping, silent and failing servers against none; write-behind.
 
   remote.py [near] [far] [builds] [bad] [behind]      all of them without arguments; `far` and `builds` need root and /dev/net/tun
-  ONE_WAY_MS=10 REPS=7 ROUNDS=15 COLD=2 NINJA_CCHAIN=the patched Ninja
+  ONE_WAY_MS=10 REPS=7 ROUNDS=15 COLD=2 SIDES=http NINJA_CCHAIN=the patched Ninja
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -177,6 +177,7 @@ server {{ listen 10.231.9.2:8443 ssl http2; ssl_certificate {d}/srv.pem; ssl_cer
                 sides['patched ninja, ' + kind] = (environment(url, 'far', NINJA_CACHE=LIBRARY), 'plain.ninja', ninja)
         else:
             print('   no patched Ninja at %s: not measured' % ninja)
+        sides = {k: v for k, v in sides.items() if os.environ.get('SIDES', '') in k}
         print('\nA whole warm build, ninja -j2, the same link')
         for name, side in sides.items():
             whole(*side)  # fills, or learns the compiler

@@ -246,6 +246,16 @@ def existence_test_in_a_dead_branch_of_a_header(b):
     b.same(*args)
 
 
+@test()
+def include_of_a_directory_in_a_dead_branch(b):
+    for n in ('sub/', '/', '.', '..', 'sub/.', 'sub//', '//'):
+        b.write('a.c', '#ifdef NEVER\n#include "%s"\n#include <%s>\n#endif\n#if __has_include("%s")\nint y;\n#endif\n#include "sub/h.h"\nint x = H;\n' % (n, n, n))
+        b.write('sub/h.h', header(11))
+        v = b.same(b.cc, '-I.', *CD)
+        check(not v.hit, 'a hit of what is new: %s' % n)
+        b.same(b.cc, '-I.', *CD, what='again, ' + n)
+
+
 # ---- #include of a macro: what any text could define it to, is looked for
 
 COMPUTED = '#ifdef NEVER\n#include NEVER\n#endif\n#include CONFIG\nint x = H;\n'

@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# Compiles a real project (LevelDB, Debian's source of it) plainly, then through cchain with an empty cache, then again, and compares
-# each object of either with the plain compile's. Everything stays under build/quickstart.
+# Compiles a real project (LevelDB, Debian's source of it) plainly, then with the patched Ninja and an empty cache, then again, then with the plain Ninja and
+# the command as launcher, and compares each object with the plain compile's. Everything stays under build/quickstart.
 # SPDX-License-Identifier: Apache-2.0
 set -euo pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)
 B=$(cd "${B:-$top/build}" && pwd)
 export B
 cchain=$B/cchain
+patched=$B/ninja
 here=$B/quickstart
 project=leveldb
-for v in $(compgen -e | grep -E '^(CCHAIN|CCACHE)_' || true); do unset "$v"; done
+for v in $(compgen -e | grep -E '^(CCHAIN|CCACHE|NINJA)_' || true); do unset "$v"; done
 unset MAKEFLAGS MFLAGS CC CXX CFLAGS CXXFLAGS CPPFLAGS LDFLAGS
 rm -rf "$here"
 mkdir -p "$here"
@@ -20,21 +21,22 @@ say() { printf '%s\n' "$*" >&2; }
 say "fetching the source of $project"
 "$top/tests/tools/fetch-source.sh" "$project"
 
+# configure LAUNCHER NINJA
 configure() {
   cmake -S "$B/src/$project" -B "$here/tree" -G Ninja -DCMAKE_BUILD_TYPE=Release -DLEVELDB_BUILD_TESTS=OFF -DLEVELDB_BUILD_BENCHMARKS=OFF \
-    "-DCMAKE_C_COMPILER_LAUNCHER=$1" "-DCMAKE_CXX_COMPILER_LAUNCHER=$1" >"$here/configure.log" 2>&1 ||
+    "-DCMAKE_MAKE_PROGRAM=$2" "-DCMAKE_C_COMPILER_LAUNCHER=$1" "-DCMAKE_CXX_COMPILER_LAUNCHER=$1" >"$here/configure.log" 2>&1 ||
     { cat "$here/configure.log" >&2; exit 1; }
 }
 stat_of() { "$cchain" stats --json | tr -d ' \n' | sed 's/"layers":\[.*//' | grep -o "\"$1\":[0-9]*" | head -n 1 | cut -d: -f2; }
 objects() { (cd "$here/tree" && find . -name '*.o' | sort); }
 
-# build NAME: one full build from clean; leaves its wall time in seconds in $took
+# build NAME NINJA: one full build from clean; leaves its wall time in seconds in $took
 build() {
   local from to
   ninja -C "$here/tree" -t clean >/dev/null
   say "building: $1"
   from=$(date +%s%N)
-  ninja -C "$here/tree" >"$here/$1.log" 2>&1 || { cat "$here/$1.log" >&2; exit 1; }
+  "$2" -C "$here/tree" >"$here/$1.log" 2>&1 || { cat "$here/$1.log" >&2; exit 1; }
   to=$(date +%s%N)
   took=$(awk -v ns=$((to - from)) 'BEGIN { printf "%.2f", ns / 1e9 }')
 }
@@ -53,31 +55,38 @@ compare() {
   if [ "$differ" = 0 ]; then verdict="all $n objects equal"; else verdict="$differ of $n DIFFER"; fi
 }
 
-configure ''
-build plain
+plain=$(command -v ninja)
+rm -rf "$here/tree"
+configure '' "$plain"
+build plain "$plain"
 mkdir "$here/plain"
 (cd "$here/tree" && objects | tar -cf - -T -) | tar -xf - -C "$here/plain"
-rows+=("plain|$took|-|-|$(objects | wc -l) objects")
+rows+=("plain Ninja|$took|-|-|$(objects | wc -l) objects")
 
-configure "$cchain"
-warm_hits=0
-for name in cold warm; do
+# round LABEL LAUNCHER NINJA
+round() {
+  rm -rf "$here/tree"
+  configure "$2" "$3"
   "$cchain" stats --reset >/dev/null
-  build $name
-  compare $name
-  hits=$(stat_of hits) misses=$(stat_of misses)
-  [ $name = cold ] || warm_hits=$hits
-  rows+=("cchain, $name|$took|$hits|$misses|$verdict")
-done
+  build "${1//[ ,]/-}" "$3"
+  compare "$1"
+  hits=$(stat_of hits)
+  rows+=("$1|$took|$hits|$(stat_of misses)|$verdict")
+}
+round 'patched Ninja, cold' '' "$patched"
+round 'patched Ninja, warm' '' "$patched"
+warm_hits=$hits
+round 'plain Ninja, cchain in front, warm' "$cchain" "$plain"
 
 echo
 echo "$project, $(objects | wc -l) objects, ninja on $(nproc) cores"
-printf '%-14s %9s %6s %7s  %s\n' '' 'wall, s' hits misses 'byte for byte against plain'
+printf '%-35s %9s %6s %7s  %s\n' '' 'wall, s' hits misses 'byte for byte against plain'
 for row in "${rows[@]}"; do
   IFS='|' read -r name took hits misses verdict <<<"$row"
-  printf '%-14s %9s %6s %7s  %s\n' "$name" "$took" "$hits" "$misses" "$verdict"
+  printf '%-35s %9s %6s %7s  %s\n' "$name" "$took" "$hits" "$misses" "$verdict"
 done
 echo
 [ "$bad" = 0 ] || { say 'FAILED: what cchain gave back is not what the compiler makes.'; exit 1; }
 [ "${warm_hits:-0}" -gt 0 ] || { say 'FAILED: the warm build had no hits.'; "$cchain" stats >&2; exit 1; }
-echo "Next: make CC=\"$cchain gcc\" CXX=\"$cchain g++\", or cmake -DCMAKE_CXX_COMPILER_LAUNCHER=$cchain; then $cchain stats"
+[ "${hits:-0}" -gt 0 ] || { say 'FAILED: what Ninja stored the command did not hit.'; "$cchain" stats >&2; exit 1; }
+echo "Next: cmake -G Ninja -DCMAKE_MAKE_PROGRAM=$patched, or make CC=\"$cchain gcc\" CXX=\"$cchain g++\", or cmake -DCMAKE_CXX_COMPILER_LAUNCHER=$cchain; then $cchain stats"
