@@ -28,7 +28,8 @@ test-tsan: ## tests with threads under the thread sanitizer
 	$(MAKE) --no-print-directory -j$$(nproc) B=$(B)/tsan OPT=-O1 SAN=-fsanitize=thread $(TSAN)
 	tests/tools/run-tests.sh $(B)/tsan/test-logs $(TSAN)
 
-soak: test-packages ## the tests that take long: all variants of the correctness tables in every mode
+soak: soak-tables
+soak-tables: test-packages ## part of soak: all variants of the correctness tables in every mode, and the differential generator
 	$(MAKE) --no-print-directory -j$$(nproc) all
 	TEST_TIMEOUT=3600 tests/tools/run-tests.sh $(B)/soak-logs $(CORRECTNESS) tests/differential/differential.py::--soak
 	$(MAKE) --no-print-directory soak-ninja
@@ -38,4 +39,4 @@ test-servers: test-packages ## tests of the remote layers against real servers (
 	-$(MAKE) --no-print-directory ninja
 	tests/tools/run-tests.sh $(B)/test-logs $(sort $(wildcard tests/remote/test_*.py))
 
-.PHONY: test test-packages test-programs test-sanitized sanitized-programs test-tsan test-servers soak
+.PHONY: test test-packages test-programs test-sanitized sanitized-programs test-tsan test-servers soak soak-tables

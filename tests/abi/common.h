@@ -237,7 +237,7 @@ UNUSED static cc_cache *open_disk(void) {
 UNUSED static const char *const *plain_env(void) {
   static char path[4096];
   static const char *env[] = {path, "LC_ALL=C", NULL};
-  snprintf(path, sizeof path, "PATH=%s", getenv("PATH"));
+  if (!path[0]) snprintf(path, sizeof path, "PATH=%s", getenv("PATH")); /* threads ask it, once it is there */
   return env;
 }
 UNUSED static cc_invocation *parse_words(cc_cache *cache, const char *const *argv) {
