@@ -104,7 +104,8 @@ install: all ## install under PREFIX (and DESTDIR); LINKS=DIR for a folder of co
 UNIT_TESTS := $(patsubst %.cc,$(B)/%,$(sort $(wildcard tests/unit/test_*.cc)))
 ABI_TESTS := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/abi/test_*.c)))
 $(UNIT_TESTS): $(B)/%: $(B)/%.o $(LIB_OBJS)
-	$(CXX) $(OPT) $(SAN) -o $@ $< $(LIB_OBJS) $(STATIC_LIBS) -lcmocka -lpthread -ldl
+	$(CXX) $(OPT) $(SAN) -o $@ $(filter %.o,$^) $(STATIC_LIBS) -lcmocka -lpthread -ldl
+$(B)/tests/unit/test_sigv4: $(B)/src/remote/sigv4.o
 $(ABI_TESTS): $(B)/%: $(B)/%.o $(B)/libcchain.so.0
 	$(CC) $(OPT) $(SAN) -o $@ $< $(B)/libcchain.so.0 -Wl,-rpath,$(abspath $(B)) -lcmocka -lpthread -ldl
 

@@ -321,7 +321,8 @@ typedef struct cc_request {
 /* Looks up `count` invocations, in parallel where a layer gains by it. Returns the number of hits, or CC_E_*. */
 CC_API int cc_lookup_many(cc_cache *cache, cc_request *requests, size_t count);
 
-/* Says that these will be looked up soon. Returns at once; may do nothing. */
+/* Says that these will be looked up soon, in this order: remote layers are asked for all of them meanwhile, many at once, and a lookup of one that is on its
+ * way waits for it. Returns at once; does nothing where no layer gains by it. The invocations may be used and freed afterwards. cc_cancel drops what has not come. */
 CC_API int cc_prefetch(cc_cache *cache, cc_invocation *const *invs, size_t count, const char *tenant);
 
 /* ---- build session ------------------------------------------------------------------------------------- */

@@ -57,6 +57,9 @@ const int kAbortWaitMs = 50;
 /// Longer commands are not given to the shell in quotes: a word of an exec
 /// holds 128 KiB.
 const size_t kMaxCommand = 120000;
+/// How many edges ahead of the one that starts a layer far away is told of, and
+/// how many at a time.
+const size_t kAhead = 1024, kAheadStep = 128;
 /// Turns of probe and lookup, for one edge.
 const int kMaxTasks = 32;
 
@@ -638,14 +641,21 @@ void LeaveAtOnce(int status, void*) {
 
 struct CchainRunner : public CommandRunner {
   CchainRunner(CommandRunner* real, const BuildConfig& config, BuildLog* log,
+               const vector<Edge*>& wanted,
                const std::function<void(Edge*)>& release, Workers* workers)
       : real_(real), config_(config), log_(log), release_(release),
         workers_(workers), api_(workers->library_->api), cache_(workers->library_->cache),
-        looking_(0), foreign_(0), hits_(0), misses_(0), uncacheable_(0),
+        begun_(0), announced_(0), looking_(0), foreign_(0), hits_(0), misses_(0), uncacheable_(0),
         saved_ms_(0), interrupted_(false), hangs_(false),
         trace_(TheTrace()) {
     api_->resume(cache_);
     api_->session_begin(cache_);
+    if (IsFar()) {
+      wanted_ = wanted;
+      // About the order in which they will start.
+      std::sort(wanted_.begin(), wanted_.end(),
+                [](const Edge* a, const Edge* b) { return a->id_ < b->id_; });
+    }
     SubprocessSet::wake_fd_ = workers_->wake_fd_;
   }
   virtual ~CchainRunner();
@@ -669,6 +679,8 @@ struct CchainRunner : public CommandRunner {
     return more > looking ? more - looking : 0;
   }
 
+  bool IsFar();
+  void Announce();
   void Look(Job* job);
   bool StartForeign(Job* job);
   bool StartOwn(Job* job, const string& command);
@@ -695,6 +707,8 @@ struct CchainRunner : public CommandRunner {
   std::deque<Job*> finished_;             ///< an answer that needs no waiting
   vector<std::pair<string, Edge*> > served_;
   std::set<int> lanes_;
+  vector<Edge*> wanted_;  ///< none where all layers are near
+  size_t begun_, announced_;  ///< edges, of wanted_
   size_t looking_, foreign_;
   size_t hits_, misses_, uncacheable_;
   uint64_t saved_ms_;
@@ -703,7 +717,51 @@ struct CchainRunner : public CommandRunner {
   Trace& trace_;
 };
 
+/// Whether there is a layer that takes its time to answer.
+bool CchainRunner::IsFar() {
+  cc_stats all = cc_stats();
+  all.struct_size = sizeof all;
+  if (api_->stats_get(cache_, &all) != CC_OK)
+    return false;
+  for (uint32_t i = 0; i < all.layer_count; ++i) {
+    cc_layer_stats layer = cc_layer_stats();
+    layer.struct_size = sizeof layer;
+    if (api_->layer_stats_get(cache_, i, &layer) == CC_OK &&
+        strcmp(layer.type, "disk") != 0)
+      return true;
+  }
+  return false;
+}
+
+/// Tells the library of the next compiles. What is no compile, or can't be
+/// known yet, costs nothing but the parsing.
+void CchainRunner::Announce() {
+  if (announced_ >= wanted_.size() || announced_ >= begun_ + kAhead)
+    return;
+  vector<cc_invocation*> invs;
+  for (size_t n = 0; n < kAheadStep && announced_ < wanted_.size(); ++n) {
+    Edge* edge = wanted_[announced_++];
+    if (edge->is_phony() || edge->outputs_ready() ||
+        edge->GetUnescapedDepfile().empty())
+      continue;
+    cc_invocation_options options = cc_invocation_options();
+    options.struct_size = sizeof options;
+    options.flags = CC_INV_MERGED;
+    options.cwd = workers_->cwd_.c_str();
+    cc_invocation* inv = NULL;
+    if (api_->parse_line(cache_, edge->EvaluateCommand().c_str(), &options,
+                         &inv) == CC_OK)
+      invs.push_back(inv);
+  }
+  if (!invs.empty())
+    api_->prefetch(cache_, invs.data(), invs.size(), NULL);
+  for (size_t i = 0; i < invs.size(); ++i)
+    api_->invocation_free(invs[i]);
+}
+
 bool CchainRunner::StartCommand(Edge* edge) {
+  ++begun_;
+  Announce();
   Job* job = new Job;
   job->edge = edge;
   job->options = &config_.depfile_parser_options;
@@ -796,6 +854,8 @@ void CchainRunner::ProbeKnown(Job* job) {
   waiting.swap(probes_[job->probe]);
   probes_.erase(job->probe);
   job->probe.clear();
+  announced_ = 0;  // what needed this answer could not be asked for
+  Announce();
   for (size_t i = 0; i < waiting.size(); ++i) {
     --looking_;
     Look(waiting[i]);
@@ -1069,6 +1129,7 @@ void CchainRunner::Summary(int left) {
 
 CommandRunner* MakeCchainRunner(CommandRunner* real, const BuildConfig& config,
                                 BuildLog* build_log,
+                                const vector<Edge*>& wanted,
                                 const std::function<void(Edge*)>& release) {
   const Library* library =
       Load(config.verbosity == BuildConfig::VERBOSE || g_metrics);
@@ -1087,7 +1148,7 @@ CommandRunner* MakeCchainRunner(CommandRunner* real, const BuildConfig& config,
     Warning("no compile cache: too many open files, or no working directory");
     return real;
   }
-  return new CchainRunner(real, config, build_log, release, workers);
+  return new CchainRunner(real, config, build_log, wanted, release, workers);
 }
 
 bool CchainWoken(CommandRunner::Result* result) {

@@ -4,6 +4,7 @@
 #define NINJA_CCHAIN_RUNNER_H_
 
 #include <functional>
+#include <vector>
 
 #include "build.h"
 
@@ -12,6 +13,7 @@ struct BuildLog;
 #ifdef _WIN32
 inline CommandRunner* MakeCchainRunner(
     CommandRunner* real, const BuildConfig&, BuildLog*,
+    const std::vector<Edge*>&,
     const std::function<void(Edge*)>& = std::function<void(Edge*)>()) {
   return real;
 }
@@ -20,10 +22,12 @@ inline bool CchainWoken(CommandRunner::Result*) { return false; }
 
 /// A runner that serves compiles from the cache inside this process and leaves
 /// everything else to \a real, which it owns; \a real itself if there is no
-/// library or it is switched off. \a release gives back an edge's jobserver
+/// library or it is switched off. \a wanted are all edges that may be run: a
+/// layer far away is asked for many of them at once. \a release gives back an edge's jobserver
 /// slot; it is called for the edges that are active in Abort().
 CommandRunner* MakeCchainRunner(
     CommandRunner* real, const BuildConfig& config, BuildLog* build_log,
+    const std::vector<Edge*>& wanted,
     const std::function<void(Edge*)>& release = std::function<void(Edge*)>());
 
 /// For the real runner, after SubprocessSet::DoWork(): true if that was ended

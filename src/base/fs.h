@@ -20,6 +20,7 @@ struct FileId {
   }
   bool same_file(const FileId& o) const { return dev == o.dev && ino == o.ino; }
   bool is_regular() const { return (mode & 0170000) == 0100000; }
+  bool is_link() const { return (mode & 0170000) == 0120000; }
   bool is_dir() const { return (mode & 0170000) == 0040000; }
   int64_t newest_ns() const { return mtime_ns > ctime_ns ? mtime_ns : ctime_ns; }
 };

@@ -45,7 +45,7 @@ constexpr std::string_view kHelp =
     "  CCHAIN_DISABLE=1     run the compiler at once\n"
     "  CCHAIN_DIR           the folder of the cache; else $XDG_CACHE_HOME/cchain\n"
     "  CCHAIN_CONFIG        the configuration file; else $XDG_CONFIG_HOME/cchain/config.json\n"
-    "  CCHAIN_LAYERS        a list of layers: /path?max_size=10G\n"
+    "  CCHAIN_LAYERS        a list of layers: /path?max_size=10G http://host/path s3://bucket/prefix redis://host\n"
     "  CCHAIN_MODE          direct, preprocess or direct+preprocess\n"
     "  CCHAIN_TENANT        whose entries\n"
     "  CCHAIN_READ_ONLY     all or remote: store nothing there\n"
@@ -484,6 +484,11 @@ int help(int argc, char** argv) {
 }  // namespace
 
 bool is_subcommand(const char* word) { return long_name(word) != nullptr; }
+
+bool opens_cache(const char* subcommand) {
+  const char* name = long_name(subcommand);
+  return name && strcmp(name, "links") != 0 && strcmp(name, "version") != 0 && strcmp(name, "help") != 0;
+}
 
 int usage() {
   write_all(2, kUsage);

@@ -158,6 +158,7 @@ class Session {
       }
       if (status < 0) return trouble(cc_last_error());
       if (cc_invocation_uncacheable(inv_)) return;
+      if (remote_) become_twin();  // what is near did not answer: the twin can ask what is far
       cc_task task;
       bool learnt = false;
       for (;; tasks++) {
@@ -189,7 +190,7 @@ class Session {
     cc_stats_get(cache_, &all);
     cc_layer_stats layer = {sizeof layer};
     for (uint32_t i = 0; i < all.layer_count && cc_layer_stats_get(cache_, i, &layer) == CC_OK; i++)
-      if (strcmp(layer.type, "disk") != 0) become_twin();
+      remote_ = remote_ || strcmp(layer.type, "disk") != 0;
     cc_invocation_options how = {sizeof how};
     if (isatty(2)) {
       on_terminal_ = true;
@@ -202,6 +203,7 @@ class Session {
                  : cc_invocation_parse_argv(cache_, c_.argc, c_.argv, &how, &inv_)) == CC_OK)
       return true;
     inv_ = nullptr;
+    open_error_ = cc_last_error();
     return false;
   }
 
@@ -249,13 +251,16 @@ class Session {
       made.duration_ms = ended.ms;
       cc_store(cache_, inv_, &made, nullptr);
     }
-    close();
+    // What cc_close frees besides, the kernel frees faster; a remote layer has more to put in order.
+    if (!remote_) cc_flush(cache_, CC_TIMEOUT_DEFAULT);
+    else close();
     end_as(ended.status);
   }
 
   const Command& c_;
   const bool warnings_;
   std::string open_error_;
+  bool remote_ = false;       // there is a layer that needs a library
   bool on_terminal_ = false;  // our stderr
   winsize terminal_ = {};     // of it
   unsigned short stdin_columns_ = 0;

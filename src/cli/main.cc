@@ -34,7 +34,7 @@ int main(int argc, char** argv) {
     cli::compile(argc - 2, argv + 2);
   }
   if (argv[1][0] != '-' && !cli::is_subcommand(argv[1])) cli::compile(argc - 1, argv + 1);
-  cli::become_twin();
+  if (cli::opens_cache(argv[1])) cli::become_twin();
   try {
     return cli::subcommand(argc - 1, argv + 1);
   } catch (const std::bad_alloc&) {

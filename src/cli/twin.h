@@ -1,5 +1,5 @@
 // The command is static, which saves an eighth of a hit, and so can load no library. The same program linked dynamically, cchain-dynamic, stands beside it or in
-// ../lib/cchain; it takes over where JSON has to be read that was not read before, where a layer is remote, and for the subcommands.
+// ../lib/cchain; it takes over where JSON has to be read that was not read before, where a remote layer has to be asked, and for the subcommands.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 

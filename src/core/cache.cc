@@ -127,7 +127,7 @@ void Cache::add_remote(const LayerConfig& lc) {
   RemoteOptions r;
   r.name = lc.name;
   r.type = lc.type;
-  r.plugin = find_plugin();
+  if (kLoadsLibraries) r.plugin = find_plugin();
   for (auto& o : lc.options) r.options.emplace_back(o.name, o.value);
   r.flags = (no_env_ ? CC_PLUGIN_NO_ENV : 0) | (config_no_files_ ? CC_PLUGIN_NO_FILES : 0);
   r.connect_timeout_ms = lc.connect_timeout_ms;
@@ -343,6 +343,9 @@ void Cache::task(Invocation* inv, cc_task* out) {
     if (c.deps == Command::kNone && !preprocessed && !(path = temporary(&inv->deps_fd)).empty()) extra.insert(extra.end(), {"-MD", "-MF", path});
     // What the assembler read is known for certain by its own word only.
     if (assembles && !(path = temporary(&inv->asm_deps_fd)).empty()) extra.push_back("-Wa,--MD," + path);
+    std::vector<std::string> outputs;
+    for (auto& d : inv->declared) outputs.push_back(path_join(inv->cwd, d.path));
+    inv->closure->watch(outputs);
   }
   hand_out(CC_TASK_COMPILE, command_with(*inv, extra), {}, inv->cwd, kBoth);
 }
@@ -757,7 +760,6 @@ bool Cache::collect_outputs(const Invocation* inv, const cc_result& r, TakenOutp
     taken->why = std::move(why);
     return false;
   };
-  auto* hold = &taken->hold;
   uint64_t total = 0;
   for (size_t i = 0; i < inv->declared.size(); i++) {
     const CommandOutput& d = inv->declared[i];
@@ -779,8 +781,7 @@ bool Cache::collect_outputs(const Invocation* inv, const cc_result& r, TakenOutp
       // A tick of the coarse clock either way.
       if (!inv->from_key && before.newest_ns() < inv->missed_ns - 20'000'000) return refuse("the output " + path + " is older than its compile");
       out.mode = before.mode & 0111;
-      hold->push_back(std::move(data));
-      out.data = hold->back();
+      out.data = taken->hold.emplace_back(std::move(data));
     }
     if (!inv->from_key && is_cut(d.role, out.data)) return refuse("the output " + d.path + " is empty or cut off");
     if (out.data.size() > config_.max_entry_size - total) return refuse("its outputs are larger than max_entry_size");
@@ -837,6 +838,7 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
     std::string text;
     if (read_file(path.c_str(), &text, 16u << 20) != 0 || sha256(text) != digest) refuse(path + " changed since the command was parsed");
   }
+  auto pub = std::make_unique<Publication>();
   TakenOutputs taken;
   if (inv->taken)
     taken = std::move(*inv->taken);
@@ -844,9 +846,8 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
     collect_outputs(inv, r, &taken);
   inv->taken.reset();
   if (!taken.why.empty()) refuse(taken.why);
-  e.outputs = std::move(taken.outputs);
-  auto pub = std::make_unique<Publication>();
   pub->own = std::move(taken.hold);
+  e.outputs = std::move(taken.outputs);
   auto add_key = [&](const Digest& key) { pub->keys.push_back(streams ? class_key(key, inv->stream_class) : key); };
   auto done = [&] {
     inv->close_temporaries();

@@ -52,12 +52,16 @@ bool Chain::get_entry(std::string_view tenant, const Digest& key, std::string_vi
       if (!is_behind(i, j)) links_[j].layer->put(a, found->bytes, false);
       else behind_->put(j, a, std::make_shared<std::string>(encode_entry(e, key, policy_of(links_[j].config), e.meta)), false);
     }
-    // Where a bucket's rule removes what is old, what is still used must not look old.
-    const LayerConfig& c = links_[i].config;
-    if (links_[i].remote && c.refresh_after_s && age_s > c.refresh_after_s && writable(links_[i])) behind_->put(i, a, std::make_shared<std::string>(found->bytes), true);
+    refresh(i, a, found->bytes, age_s);
     return true;
   }
   return false;
+}
+
+// Where a bucket's rule removes what is old, what is still used must not look old.
+void Chain::refresh(size_t i, const Address& a, const std::string& bytes, uint64_t age_s) {
+  const LayerConfig& c = links_[i].config;
+  if (links_[i].remote && c.refresh_after_s && age_s > c.refresh_after_s && writable(links_[i])) behind_->put(i, a, std::make_shared<std::string>(bytes), true);
 }
 
 int Chain::put_entry(std::string_view tenant, const Digest& key, const Entry& e, std::string_view meta, bool replace) {
@@ -88,9 +92,11 @@ bool Chain::get_record(size_t i, std::string_view tenant, const Digest& key, Inp
   std::string hex = key.hex(), bytes;
   Address a{Space::kInputs, tenant, hex, "record"};
   Layer* layer = links_[i].layer.get();
-  if (layer->get(a, &bytes) != Answer::kHit) return false;
+  uint64_t age_s = 0;
+  if ((links_[i].remote ? layer->get_aged(a, &bytes, &age_s) : layer->get(a, &bytes)) != Answer::kHit) return false;
   EntryState state = decode_record(bytes, key, r);
   if (state != EntryState::kWhole) bad_blob(layer, a, state);
+  else if (age_s) refresh(i, a, bytes, age_s);
   return state == EntryState::kWhole;
 }
 

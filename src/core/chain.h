@@ -78,6 +78,7 @@ class Chain {
   bool is_behind(size_t from, size_t to) const { return has_remote_ && (links_[from].remote || links_[to].remote); }
   void put_set_in(size_t layer, std::string_view tenant, const Digest& key, const InputsRecord::Set& set);
   void promote_set(size_t from, std::string_view tenant, const Digest& key, const InputsRecord::Set& set);
+  void refresh(size_t layer, const Address& a, const std::string& bytes, uint64_t age_s);
   void bad_blob(Layer* layer, const Address& a, EntryState state);
 
   const Log* log_;

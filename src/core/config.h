@@ -30,7 +30,7 @@ struct LayerConfig {
   int umask = -1;
   // Remote layers only.
   std::vector<LayerOption> options;
-  uint32_t connect_timeout_ms = 1000;  // until connected, and then until an answer begins
+  uint32_t connect_timeout_ms = 800;  // until connected, and then until an answer begins
   uint32_t timeout_ms = 5000;          // for a whole request
   uint64_t max_entry_size = 0;         // 0: the configuration's
   uint32_t connections = 32;           // at once, when many things are asked for

@@ -20,7 +20,7 @@ namespace cchain {
 // The bytes of a command's outputs, from its host or the files; `why` says what is wrong with them.
 struct TakenOutputs {
   std::vector<EntryOutput> outputs;
-  std::deque<std::string> hold;
+  std::deque<std::string> hold;  // what the views of outputs that were read lead to
   std::string why;
 };
 

@@ -226,6 +226,7 @@ void Prefetcher::done(size_t link, cc_transfer* t) {
   const std::string hex = w->hex, tenant = w->inv->tenant;
   const Address here{w->entry ? Space::kCompile : Space::kInputs, tenant, hex, w->entry ? "entry" : "record"};
   std::string bytes = std::move(w->bytes);
+  const uint64_t age_s = t->age_s;  // the work may be gone, and t with it, when it is given out
   try {
     if (!w->entry && answer == Answer::kHit) {
       InputsRecord r;
@@ -259,7 +260,7 @@ void Prefetcher::done(size_t link, cc_transfer* t) {
     }
   } catch (...) {  // no memory: the lookup asks for itself
   }
-  remote->hand_over(here, answer, std::move(bytes));
+  remote->hand_over(here, answer, std::move(bytes), age_s);
 }
 
 }  // namespace cchain

@@ -58,7 +58,7 @@ std::string find_plugin() {
     own = buf;
   }
   std::string dir(path_dir(own));
-  for (const char* where : {"", "/../lib", "/../lib64", "/../lib/x86_64-linux-gnu", "/../lib/aarch64-linux-gnu"}) {
+  for (const char* where : {"", "/..", "/../lib", "/../lib64", "/../lib/x86_64-linux-gnu", "/../lib/aarch64-linux-gnu"}) {
     std::string path = dir + where + "/cchain-remote.so";
     if (access(path.c_str(), R_OK) == 0 && realpath(path.c_str(), buf)) return buf;
     if (!program) break;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "layers/remote.h"
 
+#include "base/dynamic.h"
+
 #include <time.h>
 
 #include <algorithm>
@@ -90,7 +92,11 @@ cc_plugin_layer* RemoteLayer::opened() {
   return h;
 }
 
-bool RemoteLayer::allows(Breaker::Way way) { return !broken_ && breaker_.allows(way); }
+bool RemoteLayer::allows(Breaker::Way way) {
+  // The static command asks what is near, and leaves the rest to its twin.
+  if (!kLoadsLibraries && way == Breaker::kRead) return false;
+  return !broken_ && breaker_.allows(way);
+}
 
 void RemoteLayer::prepare(cc_transfer* t, Words* w, const Address& a, uint32_t kind) const {
   *w = {std::string(a.tenant), std::string(a.hex), std::string(a.blob)};
@@ -129,6 +135,10 @@ void RemoteLayer::transfer_done(const cc_transfer& t) {
     forget_absent(a);
     if (t.status == CC_LAYER_HIT) counters.bytes_written.fetch_add(t.size, std::memory_order_relaxed);
   } else if (t.status == CC_LAYER_MISS) {
+    if (t.error[0] && !warned_.exchange(true)) {
+      log_->line(kLogError, "layer %s: %s", name_.c_str(), t.error);
+      if (o_.trouble) o_.trouble("layer " + name_ + ": " + t.error);
+    }
     std::lock_guard<std::mutex> lock(mutex_);
     remember_absent(number(a));
   }
@@ -174,6 +184,7 @@ Answer RemoteLayer::get_aged(const Address& a, std::string* out, uint64_t* age_s
     }
     if (it != held_.end()) {
       *out = std::move(it->second.bytes);
+      *age_s = it->second.age_s;
       held_.erase(it);
       held_bytes_.fetch_sub(out->size(), std::memory_order_relaxed);
       lock.unlock();
@@ -249,7 +260,7 @@ bool RemoteLayer::announce(const Address& a) {
   return held_.try_emplace(n).second;
 }
 
-void RemoteLayer::hand_over(const Address& a, Answer answer, std::string bytes) {
+void RemoteLayer::hand_over(const Address& a, Answer answer, std::string bytes, uint64_t age_s) {
   std::lock_guard<std::mutex> lock(mutex_);
   auto it = held_.find(number(a));
   if (it == held_.end()) return;
@@ -257,6 +268,7 @@ void RemoteLayer::hand_over(const Address& a, Answer answer, std::string bytes) 
     counters.bytes_read.fetch_add(bytes.size(), std::memory_order_relaxed);
     held_bytes_.fetch_add(bytes.size(), std::memory_order_relaxed);
     it->second.under_way = false;
+    it->second.age_s = age_s;
     it->second.bytes = std::move(bytes);
   } else {
     held_.erase(it);  // whoever waits for it asks for himself, if it is not known to be absent

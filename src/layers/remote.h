@@ -20,7 +20,7 @@ struct RemoteOptions {
   std::string name, type, plugin;  // plugin: its path
   std::vector<std::pair<std::string, std::string>> options;
   uint32_t flags = 0;  // CC_PLUGIN_*
-  uint32_t connect_timeout_ms = 1000, timeout_ms = 5000, connections = 32;
+  uint32_t connect_timeout_ms = 800, timeout_ms = 5000, connections = 32;
   uint64_t max_size = 0;   // of a blob
   uint64_t max_held = 64u << 20;  // of what was fetched before it was asked for
   CancelSignal* cancel = nullptr;
@@ -61,7 +61,7 @@ class RemoteLayer final : public Layer {
 
   // A prefetched blob is announced, then handed over; get() waits for one that is under way. False: nothing to fetch.
   bool announce(const Address& a);
-  void hand_over(const Address& a, Answer answer, std::string bytes);
+  void hand_over(const Address& a, Answer answer, std::string bytes, uint64_t age_s = 0);
   bool room() const { return held_bytes_.load(std::memory_order_relaxed) < o_.max_held; }
   void set_room_callback(std::function<void()> f) { on_room_ = std::move(f); }
   void drop_held();
@@ -69,6 +69,7 @@ class RemoteLayer final : public Layer {
  private:
   struct Held {
     bool under_way = true;
+    uint64_t age_s = 0;
     std::string bytes;
   };
   static uint64_t number(const Address& a);
@@ -82,7 +83,8 @@ class RemoteLayer final : public Layer {
   std::mutex open_mutex_;
   const cc_plugin* plugin_ = nullptr;
   std::atomic<cc_plugin_layer*> handle_{nullptr};
-  bool broken_ = false;  // the plug-in or its options can't be used
+  std::atomic<bool> warned_{false};
+  std::atomic<bool> broken_{false};  // the plug-in or its options can't be used
 
   mutable std::mutex mutex_;
   std::condition_variable arrived_;

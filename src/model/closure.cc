@@ -142,6 +142,7 @@ bool Closure::resolve(const ScanOperand& op, const std::string& includer_dir, si
   lookups_.emplace_back();
   Lookup l;
   l.chain_name = op.name;
+  l.test = test;
   auto exists = [&](const std::string& dir, const std::string& name) {
     l.exists.push_back({dir, name, looker_->look(looker_->node(absolute(path_join(dir, name))), epoch_).id});
   };
@@ -335,13 +336,17 @@ void Closure::note_way(const std::string& path, bool watched) {
 
 void Closure::note_ways() {
   for (auto* n : chain_nodes_) note_way(n->path, true);
-  for (auto& l : lookups_)
+  for (auto& l : lookups_) {
     for (auto& a : l.absent) note_way(a.node->path, true);
+    if (!l.test || !gch_) continue;  // clang's dependency file names what a test found
+    for (auto& a : l.absent) ways_[a.node->path].tested = true;
+    for (uint32_t pos : l.chain_absent) ways_[chain_nodes_[pos]->path].tested = true;
+  }
   for (auto& f : files_) {
     note_way(std::string(path_dir(f.node->path)), gch_);
-    FileId id;
-    // A header that is a link.
-    if (lstat_file(f.node->path.c_str(), &id) == 0 && (id.mode & 0170000) == 0120000) note_way(f.node->path, false);
+    bool link;
+    looker_->look_at_link(f.node, epoch_, &link);
+    if (link) note_way(f.node->path, false);
   }
 }
 
@@ -361,6 +366,42 @@ bool Closure::explained(const std::string& dir, const FileId& before, const File
   return std::any_of(names.begin(), names.end(), [&](const std::string& n) { return explains(path_join(dir, n)); });
 }
 
+void Closure::watch(const std::vector<std::string>& outputs) {
+  constexpr int64_t kRecentNs = 10'000'000'000;
+  std::set<std::string> ours;
+  for (auto& o : outputs) ours.insert(std::string(path_dir(o)));
+  const int64_t now = now_ns();
+  for (auto& [path, w] : ways_) {
+    if (!w.watched || w.link || !w.id.is_dir() || w.id.mtime_ns < now - kRecentNs || ours.count(path)) continue;
+    // What changed between the look and the watch was there, or gone, before the compile began: its names are looked at again after it.
+    FileId id;
+    if (watch_.add(path) && lstat_file(path.c_str(), &id) == 0 && id.same_file(w.id)) w.id = id;
+  }
+}
+
+bool Closure::others_only(const std::string& dir) {
+  std::set<std::string> names;
+  if (!watch_.names(dir, &names) || names.empty()) return false;
+  auto looked_for = [&](std::string_view path) {
+    while (!path.empty()) {
+      const size_t slash = path.find('/');
+      const std::string part(path.substr(0, slash));
+      for (const char* suffix : {"", ".gch", ".pch"})
+        if (names.count(part + suffix)) return true;
+      path.remove_prefix(slash == std::string_view::npos ? path.size() : slash + 1);
+    }
+    return false;
+  };
+  for (auto& l : lookups_) {
+    if (looked_for(l.chain_name)) return false;
+    for (auto& a : l.absent)
+      if (looked_for(a.name)) return false;
+  }
+  for (auto& f : files_)
+    if (looked_for(f.name)) return false;
+  return true;
+}
+
 bool Closure::ways_unchanged(const std::vector<std::string>& outputs) {
   std::map<std::pair<uint64_t, uint64_t>, std::vector<std::string>> ours;
   for (auto& o : outputs) {
@@ -375,18 +416,23 @@ bool Closure::ways_unchanged(const std::vector<std::string>& outputs) {
     // way only the next step matters, which is looked at by itself; in one where names were looked for, any may have come and gone.
     auto entries_only = [&] { return !w.link && now.same_file(w.id) && now.is_dir() && now.mtime_ns == now.ctime_ns; };
     auto own = ours.find({now.dev, now.ino});
-    bool fine = entries_only() && (!w.watched || (own != ours.end() && explained(path, w.id, now, own->second)));
+    bool fine = entries_only() && (!w.watched || (own != ours.end() && (!w.tested || explained(path, w.id, now, own->second))));
     // Another compile of the same folder may just have taken its old object away, to put the new one there.
     for (int ms = 1; !fine && own != ours.end() && ms <= 8; ms *= 2) {
       timespec pause = {0, ms * 1'000'000};
       nanosleep(&pause, nullptr);
       fine = lstat_file(path.c_str(), &now) == 0 && entries_only() && explained(path, w.id, now, own->second);
     }
-    if (!fine) return refuse(path + " changed during the compile");
+    if (!fine && !(entries_only() && others_only(path))) return refuse(path + " changed during the compile");
   }
   for (auto& l : lookups_)
     for (auto& x : l.exists)
       if (!exists_still(x)) return false;
+  // One that was taken in place of a header keeps that out of the dependency file.
+  const uint64_t epoch = looker_->new_epoch();
+  for (auto& f : files_)
+    if (gch_ && !f.plain && !looker_->absent(looker_->node(path_dir(f.node->path)), f.name + ".gch/.", epoch))
+      return refuse("a precompiled header appeared beside " + f.node->path);
   return true;
 }
 

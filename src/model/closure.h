@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/watch.h"
 #include "model/command.h"
 #include "model/compiler.h"
 #include "model/looker.h"
@@ -43,6 +44,8 @@ class Closure {
   // Whether no directory or link on the way to any of it has changed since explore(): what came and went meanwhile shows there only. `outputs`: absolute; the
   // compile itself changes their folders.
   bool ways_unchanged(const std::vector<std::string>& outputs);
+  // Just before the compile: folders that are likely to change under it, other than those of `outputs`, are watched for the names that come and go.
+  void watch(const std::vector<std::string>& outputs);
   // What the command was that the closure was explored for, of a file that it holds: its identity then. False if it does not hold it.
   bool known(const FileId& now) const;
   // Text that can't be judged, for the mode that does not look at it otherwise: dates in the files or the command.
@@ -65,7 +68,7 @@ class Closure {
   };
   struct Way {
     FileId id;
-    bool watched, link;
+    bool watched, link, tested = false;  // tested: by an existence test, which no dependency file of gcc shows
   };
   struct Absent {
     std::string dir;
@@ -77,6 +80,7 @@ class Closure {
     FileId id;
   };
   struct Lookup {
+    bool test = false;
     std::vector<uint32_t> chain_absent;  // positions in the chain where the name itself is absent
     std::string chain_name;
     std::vector<Absent> absent;          // elsewhere
@@ -107,6 +111,8 @@ class Closure {
   bool pragma_doubt() const;
   bool exists_still(const Exists& x);
   bool explained(const std::string& dir, const FileId& before, const FileId& now, const std::vector<std::string>& outputs);
+  // Whether all that came and went in a watched folder has a name that was never looked for.
+  bool others_only(const std::string& dir);
   void note_way(const std::string& path, bool watched);
   void note_ways();
 
@@ -128,6 +134,7 @@ class Closure {
   };
   std::map<std::string, Macro> macros_;
   std::map<std::string, Way> ways_;
+  Watch watch_;
   std::vector<std::string> chain_;
   std::vector<bool> chain_own_;
   size_t quote_count_ = 0;

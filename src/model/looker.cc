@@ -135,6 +135,25 @@ Looker::Look Looker::look(Node* n, uint64_t epoch, int64_t* at) {
   return n->look_;
 }
 
+Looker::Look Looker::look_at_link(Node* n, uint64_t epoch, bool* link) {
+  std::lock_guard<std::mutex> lock(n->mutex_);
+  if (n->link_epoch_ != epoch) {
+    int64_t start = now_ns();
+    FileId id;
+    int error = lstat_file(n->path.c_str(), &id);
+    n->link_ = !error && id.is_link();
+    n->link_epoch_ = epoch;
+    if (n->epoch_ != epoch && !n->link_) {
+      n->looked_ns_ = start;
+      n->look_ = {error, error ? FileId{} : id};
+      n->epoch_ = epoch;
+    }
+  }
+  look_locked(n, epoch);
+  *link = n->link_;
+  return n->look_;
+}
+
 Looker::Look Looker::look_and_open(Node* n, uint64_t epoch, int64_t* at, Fd* fd) {
   std::lock_guard<std::mutex> lock(n->mutex_);
   if (n->epoch_ != epoch) {
@@ -167,7 +186,7 @@ Looker::Look Looker::look_in(const Fd& dir, Node* n, uint64_t epoch, int64_t* at
 
 void Looker::forget(Node* n) {
   std::lock_guard<std::mutex> lock(n->mutex_);
-  n->epoch_ = 0;
+  n->epoch_ = n->link_epoch_ = 0;
 }
 
 bool Looker::trusted(const FileId& id, const Path& path) {
@@ -280,6 +299,7 @@ bool Looker::may_have_locked(Node* dir, std::string_view name) {
 }
 
 bool Looker::absent(Node* dir, std::string_view name, uint64_t epoch) {
+  if (name.empty()) return true;  // `#include "sub/"`: the directory itself
   std::lock_guard<std::mutex> lock(dir->mutex_);
   look_locked(dir, epoch);
   if (dir->look_.error == ENOENT || dir->look_.error == ENOTDIR) return true;
@@ -294,10 +314,9 @@ bool Looker::absent(Node* dir, std::string_view name, uint64_t epoch) {
   }
   std::string key(name);
   if (k.absent.count(key)) return true;
-  FileId id;
-  bool strict = name.size() > 2 && name.substr(name.size() - 2) == "/.";
-  int e = stat_file(path_join(dir->path, strict ? name.substr(0, name.size() - 2) : name).c_str(), &id);
-  if (e != 0 ? e != ENOENT && e != ENOTDIR : strict || !id.is_dir()) return false;
+  bool strict = name.size() > 2 && name.substr(name.size() - 2) == "/.", link;
+  Look there = look_at_link(node(dir->path, strict ? name.substr(0, name.size() - 2) : name), epoch, &link);
+  if (there.error != 0 ? there.error != ENOENT && there.error != ENOTDIR : strict || !there.id.is_dir()) return false;
   k.absent.insert(std::move(key));
   return true;
 }

@@ -77,9 +77,10 @@ class Looker {
     const uint64_t hash_;
     Node* next_ = nullptr;
     std::mutex mutex_;  // guards all below
-    uint64_t epoch_ = 0;
+    uint64_t epoch_ = 0, link_epoch_ = 0;
     int64_t looked_ns_ = 0;
     Look look_;
+    bool link_ = false;  // as it was in link_epoch_
     std::unique_ptr<Known> known_;
   };
 
@@ -96,6 +97,8 @@ class Looker {
 
   // What stat says, looked at in this epoch. `at`, if given, is when that was.
   Look look(Node* n, uint64_t epoch, int64_t* at = nullptr);
+  // The same, and whether the name itself is a link: one system call where it is none.
+  Look look_at_link(Node* n, uint64_t epoch, bool* link);
   // The same of a directory in which many files are to be looked at: opens it, if it was not looked at yet, so that the way to it is walked once.
   Look look_and_open(Node* dir, uint64_t epoch, int64_t* at, Fd* fd);
   // The same of a file that lies directly in an open directory.

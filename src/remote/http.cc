@@ -3,7 +3,6 @@
 
 #include <curl/curl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <time.h>
 
 #include <algorithm>
@@ -15,7 +14,7 @@ namespace remote {
 
 namespace {
 
-constexpr size_t kMaxIdle = 16;           // drivers
+constexpr size_t kMaxIdle = 64;           // drivers: as many as threads may ask at once
 constexpr size_t kMaxErrorBody = 4096;    // of an answer that is not 200: what is kept of it
 constexpr size_t kMaxDrained = 64 << 10;  // and what is read of it, to keep the connection
 constexpr size_t kMaxFetched = 1 << 20;
@@ -33,29 +32,6 @@ void start_curl() {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, [] { curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, free, realloc, our_strdup, calloc); });
 }
-
-// Writing to a connection that the server has closed must not raise SIGPIPE in the host, whatever TLS does below.
-class NoSigpipe {
- public:
-  NoSigpipe() {
-    sigemptyset(&pipe_);
-    sigaddset(&pipe_, SIGPIPE);
-    sigset_t pending;
-    sigpending(&pending);
-    was_pending_ = sigismember(&pending, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &pipe_, &old_);
-  }
-  ~NoSigpipe() {
-    sigset_t pending;
-    timespec none = {};
-    if (!was_pending_ && sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE)) sigtimedwait(&pipe_, nullptr, &none);
-    pthread_sigmask(SIG_SETMASK, &old_, nullptr);
-  }
-
- private:
-  sigset_t pipe_, old_;
-  bool was_pending_;
-};
 
 }  // namespace
 
@@ -316,7 +292,7 @@ void HttpBackend::Driver::run(HttpBackend* backend, const cc_transfer_feed& feed
       try {
         backend->prepare(*t, feed.cancel_fd, &f->request);
       } catch (const Refused& e) {
-        fail(t, CC_FAIL_DENIED, "%s", e.what());
+        fail(t, e.failure, "%s", e.what());
         feed.done(feed.user, t);
         continue;
       }

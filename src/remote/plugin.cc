@@ -1,5 +1,7 @@
 // The one entry of cchain-remote.so, and the barrier that no exception passes.
 // SPDX-License-Identifier: Apache-2.0
+#include <pthread.h>
+#include <signal.h>
 #include <time.h>
 
 #include <cstdarg>
@@ -39,6 +41,22 @@ void fail(cc_transfer* t, uint32_t failure, const char* format, ...) {
   va_start(args, format);
   vsnprintf(t->error, sizeof t->error, format, args);
   va_end(args);
+}
+
+NoSigpipe::NoSigpipe() {
+  sigemptyset(&pipe_);
+  sigaddset(&pipe_, SIGPIPE);
+  sigset_t pending;
+  sigpending(&pending);
+  was_pending_ = sigismember(&pending, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &pipe_, &old_);
+}
+
+NoSigpipe::~NoSigpipe() {
+  sigset_t pending;
+  timespec none = {};
+  if (!was_pending_ && sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE)) sigtimedwait(&pipe_, nullptr, &none);
+  pthread_sigmask(SIG_SETMASK, &old_, nullptr);
 }
 
 int64_t now_ms() {

@@ -1,6 +1,8 @@
 // What the remote layers share. This folder sees include/ only.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <signal.h>
+
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -14,7 +16,8 @@ namespace remote {
 
 // Why a layer can't be opened, or a credential not be had. Never holds a credential.
 struct Refused : std::runtime_error {
-  using std::runtime_error::runtime_error;
+  explicit Refused(const std::string& text, uint32_t as = CC_FAIL_DENIED) : std::runtime_error(text), failure(as) {}
+  uint32_t failure;  // CC_FAIL_* of a transfer that it ends
 };
 
 class Settings {
@@ -49,6 +52,18 @@ class Backend {
 std::unique_ptr<Backend> make_http(const Settings& settings);
 std::unique_ptr<Backend> make_s3(const Settings& settings);
 std::unique_ptr<Backend> make_redis(const Settings& settings);
+
+// Writing to a connection that the server has closed must not raise SIGPIPE in the host, whatever TLS does below.
+class NoSigpipe {
+ public:
+  NoSigpipe();
+  ~NoSigpipe();
+  NoSigpipe(const NoSigpipe&) = delete;
+
+ private:
+  sigset_t pipe_, old_;
+  bool was_pending_;
+};
 
 // `<space>/<tenant>/<hh>/<hex>/<blob>`
 std::string path_of(const cc_address& a);

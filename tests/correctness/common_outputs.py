@@ -6,6 +6,7 @@ import ctypes, errno, fcntl, json, os, pty, queue, random, re, resource, shutil,
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILT = os.environ.get('CCHAIN_BIN') or os.path.join(HERE, '..', '..', 'build', 'cchain')
 TESTS = []
+NOT_CORE = set()  # what --core leaves out: 'name' or 'name (compiler)'
 ROOT = None      # the folder of this run
 CCHAIN = None    # a copy of the command: others may be building
 TOOL = None      # the program for CCHAIN_PREFIX
@@ -387,7 +388,7 @@ def unmount(path):
 def main():
     global ROOT, CCHAIN, TOOL
     names = [a for a in sys.argv[1:] if not a.startswith('-')]
-    verbose = '-v' in sys.argv
+    verbose, core = '-v' in sys.argv, '--core' in sys.argv
     known = {t[0] for t in TESTS}
     for n in names:
         if n not in known:
@@ -416,6 +417,8 @@ def main():
             if names and name not in names:
                 continue
             for cc in compilers:
+                if core and not names and NOT_CORE & {name, '%s (%s)' % (name, cc), '(%s)' % cc}:
+                    continue
                 todo.put((name, fn, cc))
         counts = []
 

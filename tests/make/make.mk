@@ -1,3 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-# make SHELL=…/cchain-sh and the links.
-TEST_SCRIPTS += tests/make/run-make.sh::$(B)
+# make SHELL=…/cchain-sh, the links, and a project built through each door.
+TEST_SCRIPTS += tests/make/run-make.sh::$(B) tests/make/run-project.sh::$(B)
+
+test-projects: $(B)/cchain $(B)/cchain-sh ## real projects built by make, through each door (fetches them)
+	tests/tools/packages.sh test projects
+	tests/make/recipes.sh $(B)
+	tests/make/projects.sh $(B) zlib lua5.4 redis
+.PHONY: test-projects

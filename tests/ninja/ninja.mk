@@ -4,7 +4,7 @@ test-programs: ninja-tested
 ninja-tested:
 	-$(MAKE) --no-print-directory $(B)/ninja
 	-for t in $(B)/ninja-tree/*/; do [ -x $$t/ninja_test ] || (cd $$t && ./ninja -j$$(nproc) ninja_test >ninja_test.log 2>&1 || tail -n 20 ninja_test.log); done
-soak: all ninja-tested ## random edits compared with plain Ninja, for long: ROUNDS=N, SEED=N
+soak-ninja: all ninja-tested ## random edits compared with plain Ninja, for long: ROUNDS=N, SEED=N
 	B=$(B) ROUNDS=$${ROUNDS:-500} tests/ninja/run.py random_edits
 
-.PHONY: ninja-tested soak
+.PHONY: ninja-tested soak-ninja

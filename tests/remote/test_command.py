@@ -115,6 +115,21 @@ def test_three_kinds_of_jobs(folder):
         f.stop()
 
 
+def test_what_is_old_is_put_again(folder):
+    sources(folder)
+    f = servers.Faulty()
+    try:
+        Machine(folder, 'a', f.url()).compile('f0')
+        f.fault, f.where = 'old', 'GET'
+        f.take_log()
+        b = Machine(folder, 'b', f.url() + '?refresh_after=20d')
+        b.compile('f0')
+        equal(b.stats()['hits'], 1)
+        equal(sorted(p.rsplit('/', 1)[1] for m, p in f.take_log() if m == 'PUT'), ['entry', 'record'])
+    finally:
+        f.stop()
+
+
 def bad_remote(name, url_of, limit_s):
     def test(folder):
         n = 40
@@ -205,7 +220,7 @@ def test_local_user_never_loads_the_plugin(folder):
     r = m.run('strace', '-f', '-o', folder + '/trace', CCHAIN, 'gcc', '-c', 'f0.c')
     with open(folder + '/trace') as f:
         trace = f.read()
-    for word in ('libcurl', 'openat(AT_FDCWD, "%s/cchain-remote' % api.BUILD, 'clone', 'libssl', 'connect('):
+    for word in ('libcurl', 'cchain-remote', 'cchain-dynamic', 'clone', 'libssl', 'connect('):
         check(word not in trace, 'a local hit in front of a remote layer has to do with %s' % word)
 
 

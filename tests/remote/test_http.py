@@ -417,6 +417,60 @@ def test_prefetch_then_lookup_asks_once(folder):
         f.stop()
 
 
+def test_proxy(folder):
+    import subprocess
+    f = servers.Faulty()
+    try:
+        with Cache([http('http://cache.invalid/c', proxy=f.url(''))], folder + '/a') as c:
+            c.put('k', b'hello')
+            c.flush()
+            equal(c.get('k'), b'hello')
+        check(all(p.startswith('http://cache.invalid/c/compile/t/') for p in f.data), f.data.keys())
+        # The usual variable, unless the host wants no environment.
+        code = 'import sys; sys.path.insert(0, %r)\nfrom api import Cache\nwith Cache([{"type": "http", "url": "http://cache.invalid/c"}], %r, int(sys.argv[1])) as c: print(c.get("k"))'
+        for flags, want in ((2, "b'hello'"), (3, 'None')):
+            r = subprocess.run([sys.executable, '-c', code % (os.path.dirname(os.path.abspath(__file__)), folder + '/b%d' % flags), str(flags)],
+                               env=dict(PATH=os.environ['PATH'], HOME=folder, http_proxy=f.url(''), CCHAIN_BUILD=api.BUILD), capture_output=True, text=True, timeout=30)
+            equal((r.returncode, r.stdout.strip()), (0, want), r.stderr)
+    finally:
+        f.stop()
+
+
+def test_many_threads(folder):
+    f = servers.Faulty()
+    names = ['k%d' % i for i in range(120)]
+    layers = [{'type': 'disk', 'path': folder + '/near'}, http(f.url())]
+    try:
+        with Cache(layers, folder + '/a') as c:
+            wrong = []
+
+            def work(n):
+                try:
+                    for i in range(len(names)):
+                        k = names[(i * 7 + n * 13) % len(names)]
+                        got = c.get(k)
+                        if got is None:
+                            c.put(k, k.encode() * 50)
+                        elif got != k.encode() * 50:
+                            wrong.append(k)
+                        if n == 0 and i % 20 == 0:
+                            c.prefetch(names[i:i + 20])
+                except Exception as e:
+                    wrong.append(e)
+            threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
+            for t in threads:
+                t.start()
+            for t in threads:
+                t.join()
+            equal(wrong, [])
+            equal(c.flush(), 0)
+            equal(c.stats(1).errors, 0)
+        with Cache(layers[1:], folder + '/b') as c:
+            equal(c.get_many(names), [k.encode() * 50 for k in names])
+    finally:
+        f.stop()
+
+
 def test_blobs(folder):
     f = servers.Faulty()
     try:

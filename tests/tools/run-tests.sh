@@ -8,7 +8,7 @@ logs=$1
 shift
 mkdir -p "$logs"
 passed=0 failed=0 skipped=0
-limit=${TEST_TIMEOUT:-300}
+limit=${TEST_TIMEOUT:-600}
 for t in "$@"; do
   program=${t%%::*} argument=${t#"$program"}
   argument=${argument#::}

@@ -3,7 +3,7 @@
 # leaving any service: Debian's maintainer scripts ask policy-rc.d, which says no for as long as this runs. For `.ci/run`.
 # SPDX-License-Identifier: Apache-2.0
 set -euo pipefail
-packages=(nginx redis-server radosgw ceph-mon ceph-osd ceph-common iproute2 nftables curl)
+packages=(nginx redis-server radosgw ceph-mon ceph-osd ceph-common iproute2 openssl curl)
 missing=()
 for p in "${packages[@]}"; do
   [ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null || true)" = installed ] || missing+=("$p")
