@@ -33,6 +33,7 @@
 #include "build_log.h"
 #include "cchain.h"
 #include "debug_flags.h"
+#include "depfile_parser.h"
 #include "graph.h"
 #include "metrics.h"
 #include "state.h"
@@ -183,12 +184,24 @@ string Absolute(const string& cwd, const string& path) {
   return out;
 }
 
-/// Whether a dependency file names any dependency. To Ninja an empty one means
-/// that there are none.
-bool HasDependency(const string& text) {
-  size_t colon = text.find(": ");
-  return colon != string::npos &&
-         text.find_first_not_of(" \t\r\n\\", colon + 1) != string::npos;
+/// Reads a dependency file's text as Ninja does after a command, but on a
+/// worker: it is half of what Ninja has to do for a hit. The pieces point into
+/// \a text. False if it is none or names no dependency: to Ninja that would
+/// mean that there are none.
+bool ReadDeps(string* text, const DepfileParserOptions& options,
+              vector<StringPiece>* deps) {
+  text->reserve(64);  // on the heap, where it stays when it changes hands
+  DepfileParser parser(options);
+  string err;
+  if (!parser.Parse(text, &err) || parser.ins_.empty())
+    return false;
+  deps->swap(parser.ins_);
+  for (size_t i = 0; i < deps->size(); ++i) {
+    uint64_t slash_bits;
+    StringPiece& dep = (*deps)[i];
+    CanonicalizePath(const_cast<char*>(dep.str_), &dep.len_, &slash_bits);
+  }
+  return true;
 }
 
 bool ReadWhole(const string& path, string* out) {
@@ -229,7 +242,8 @@ struct OwnEdge {
 struct Job {
   Job()
       : edge(NULL), deps_in_memory(false), tracked(false), inv(NULL),
-        answer(kQueued), tasks(0), task_status(-1), status(ExitFailure),
+        answer(kQueued), options(NULL), tasks(0), task_status(-1),
+        status(ExitFailure),
         compiled(false), lane(0), begun(0), looked(0), answered(0), started(0),
         ended(0) {
     memset(&result, 0, sizeof result);
@@ -258,6 +272,8 @@ struct Job {
   Answer answer;
   string cwd;  ///< that the command runs in
   string run, reason, deps;
+  const DepfileParserOptions* options;
+  vector<StringPiece> paths;  ///< in deps
   int tasks, task_status;
   string task_out, task_err, probe;
   std::unique_ptr<OwnEdge> own;
@@ -584,9 +600,9 @@ struct Workers {
       // A library that does not know how to keep it back has written it.
       (void)ReadWhole(job->depfile, &job->deps);
     }
-    const bool has = HasDependency(job->deps);
+    const bool has = ReadDeps(&job->deps, *job->options, &job->paths);
     if (!job->deps_in_memory)
-      job->deps.clear();
+      job->paths.clear();  // Ninja reads the file itself, later
     return has;
   }
 
@@ -748,6 +764,7 @@ bool CchainRunner::StartCommand(Edge* edge) {
   Announce();
   Job* job = new Job;
   job->edge = edge;
+  job->options = &config_.depfile_parser_options;
   job->begun = NowMicros();
   for (job->lane = 1; lanes_.count(job->lane);)
     ++job->lane;
@@ -944,6 +961,7 @@ void CchainRunner::Finish(Job* job, Result* result) {
   switch (job->answer) {
   case Job::kHit: {
     result->depfile.swap(job->deps);
+    result->deps.swap(job->paths);
     ++hits_;
     saved_ms_ += job->result.duration_ms;
     const cc_output* all = NULL;
