@@ -449,7 +449,7 @@ class Scanner {
     if (e > i && (e = text_.skip(e), e >= t_.size() || is_newline(t_[e]) || t_.substr(e, 2) == "//")) {
       if (!real(at)) return;
       add(word == "include_next" ? ScanOperand::kMacroNext : ScanOperand::kMacro, false, std::string(t_.substr(i, text_.word_end(i) - i)));
-      if (word == "import") r_->flags |= kScanOnce;
+      if (word == "import") r_->flags |= kScanImport;
       return;
     }
     // No literal, or one whose end a macro brings.

@@ -298,6 +298,21 @@ def macro_include_whose_words_are_macros(b):
 
 
 @test()
+def macro_import_of_equal_files(b):
+    """What #pragma once is to gcc: equal contents and times are one file."""
+    b.write('a.c', '#define P(x) int v##x;\n#define N(x) P(x)\n#define A "x.h"\n#define B "y.h"\n#import A\n#import B\n')
+    times = (time.time_ns() - 3600 * 10**9,) * 2
+    for name in ('x.h', 'y.h'):
+        b.write(name, 'N(__COUNTER__)\n', times)
+    args = (b.cc, '-w', *CD)
+    yield
+    b.same(*args)
+    b.same(*args)
+    os.utime(b.path('y.h'), (time.time() - 1800,) * 2)
+    b.same(*args, what='times that differ')
+
+
+@test()
 def macro_include_that_cannot_be_told(b):
     b.write('h.h', header(11))
     for i, text in enumerate(('#define F(x) x\n#define CONFIG F("h.h")\n', '#define NAME(x) #x\n#define CONFIG NAME(h.h)\n', '#define CONFIG(x) "h.h"\n')):
