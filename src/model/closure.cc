@@ -517,12 +517,21 @@ bool Closure::explore_files(const Command& command, const CompilerInfo& compiler
   add_file("", command.source, true, false);
   for (size_t i = 0; i < command.key_args.size(); i++) {
     std::string_view a = command.key_args[i];
-    if (a.substr(0, 4) == "-Wp,") a.remove_prefix(4);
+    auto define = [&](std::string d) {
+      size_t equals = d.find('=');
+      if (equals != std::string::npos) d[equals] = ' ';
+      defines_text_ += "#define " + d + "\n";
+    };
+    if (a.substr(0, 4) == "-Wp,") {
+      for (size_t comma = 3; comma < a.size();) {
+        std::string_view word = a.substr(comma + 1, a.find(',', comma + 1) - comma - 1);
+        if (word.substr(0, 2) == "-D") define(std::string(word.substr(2)));
+        comma += 1 + word.size();
+      }
+      continue;
+    }
     if (a.substr(0, 2) != "-D") continue;
-    std::string d(a.size() > 2 ? a.substr(2) : i + 1 < command.key_args.size() ? std::string_view(command.key_args[i + 1]) : std::string_view());
-    size_t equals = d.find('=');
-    if (equals != std::string::npos) d[equals] = ' ';
-    defines_text_ += "#define " + d + "\n";
+    define(std::string(a.size() > 2 ? a.substr(2) : i + 1 < command.key_args.size() ? std::string_view(command.key_args[i + 1]) : std::string_view()));
   }
   if (!defines_text_.empty()) defines_ = cchain::scan(defines_text_);
   bool preprocessed = command.language == Language::kCPreprocessed || command.language == Language::kCxxPreprocessed;

@@ -297,6 +297,32 @@ def macro_include_whose_words_are_macros(b):
     b.refused(b.cc, '-I.', '-include', 'def.h', *CD, reason='sub in <sub/h.h> is a macro')
 
 
+# Definitions that a reader of the text could overlook: with one missed, h.h is known by another directive and the place where it was not found is not.
+OVERLOOKED = {
+    'second_word_of_Wp': ('#include CONFIG\n', ('-Wp,-DA,-DCONFIG=<h.h>',)),
+}
+
+
+def overlooked_test(source, flags):
+    def run(b):
+        os.makedirs(b.path('one'))
+        args = (b.cc, '-w', *flags, '-Ione', '-Itwo', *CD)
+        b.write('two/h.h', header(11))
+        b.write('two/1.h', header(11))
+        b.write('a.c', '#if 0\n#include "two/h.h"\n#include "two/1.h"\n#endif\n' + source + 'int x = H;\n')
+        yield
+        b.same(*args)
+        b.same(*args)
+        b.write('one/h.h', header(22))
+        b.write('one/1.h', header(22))
+        b.fresh(*args)
+    return run
+
+
+for _name, (_source, _flags) in OVERLOOKED.items():
+    test(name='macro_include_by_' + _name, core=_name == 'second_word_of_Wp')(overlooked_test(_source, _flags))
+
+
 @test()
 def macro_import_of_equal_files(b):
     """What #pragma once is to gcc: equal contents and times are one file."""
