@@ -48,6 +48,12 @@ bool join_lines(std::string_view in, std::string* out) {
   return any;
 }
 
+std::string without_trigraph(std::string_view text) {
+  std::string plain(text);
+  for (size_t at = 0; (at = plain.find("?\?/", at)) != std::string::npos;) plain.replace(at, 3, "\\");
+  return plain;
+}
+
 // Whether the apostrophe at `at` stands within a number: 1'000.
 bool separates_digits(std::string_view t, size_t at) {
   if (at + 1 >= t.size() || !is_ident(t[at + 1])) return false;
@@ -778,11 +784,7 @@ ScanResult scan(std::string_view text, bool asm_source) {
   };
   pass(text);
   // The trigraph for a backslash joins lines too, where trigraphs are on: what either reading finds counts.
-  if (find_in(text, "?\?/") != npos) {
-    std::string plain(text);
-    for (size_t at = 0; (at = plain.find("?\?/", at)) != std::string::npos;) plain.replace(at, 3, "\\");
-    pass(plain);
-  }
+  if (find_in(text, "?\?/") != npos) pass(without_trigraph(text));
   return r;
 }
 
@@ -832,16 +834,20 @@ namespace {
 // Calls f(body) with what stands behind each definition of `name`.
 template <class F>
 void each_definition(std::string_view raw, std::string_view name, F f) {
-  std::string joined;
-  if (join_lines(raw, &joined)) raw = joined;
-  if (find_in(raw, name) == npos) return;
-  Text text(raw);
-  each_directive(text, [&](size_t, std::string_view word, size_t i) {
-    if (word != "define") return;
-    size_t at = text.skip(i), end = text.word_end(at);
-    if (raw.substr(at, end - at) != name || text.inert(at)) return;
-    f(text.line(end, &end));
-  });
+  auto pass = [&](std::string_view t) {
+    std::string joined;
+    if (join_lines(t, &joined)) t = joined;
+    if (find_in(t, name) == npos) return;
+    Text text(t);
+    each_directive(text, [&](size_t, std::string_view word, size_t i) {
+      if (word != "define") return;
+      size_t at = text.skip(i), end = text.word_end(at);
+      if (t.substr(at, end - at) != name || text.inert(at)) return;
+      f(text.line(end, &end));
+    });
+  };
+  pass(raw);
+  if (find_in(raw, "?\?/") != npos) pass(without_trigraph(raw));
 }
 }  // namespace
 

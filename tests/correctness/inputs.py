@@ -300,6 +300,10 @@ def macro_include_whose_words_are_macros(b):
 # Definitions that a reader of the text could overlook: with one missed, h.h is known by another directive and the place where it was not found is not.
 OVERLOOKED = {
     'second_word_of_Wp': ('#include CONFIG\n', ('-Wp,-DA,-DCONFIG=<h.h>',)),
+    'definition_joined_by_a_trigraph': ('#define ??/\nCONFIG <h.h>\n#include CONFIG\n', ('-std=c99',)),
+    'word_beyond_ascii': ('#define \u00e9 h\n#define CONFIG <\u00e9.h>\n#include CONFIG\n', ()),
+    'name_in_another_spelling': ('#define CONFIG\\u00e9 <h.h>\n#include CONFIG\u00e9\n', ()),
+    'word_of_the_compiler': ('#define CONFIG <_LP64.h>\n#include CONFIG\n', ()),
 }
 
 
