@@ -1020,7 +1020,11 @@ void Cache::session_changed(const char* path) {
   }
   if (path[0] != '/') throw CallError{CC_E_INVALID, std::string("cc_session_changed: not an absolute path: ") + path};
   looker_.forget(looker_.node(path));
-  looker_.forget(looker_.node(path_dir(path)));
+  // The folders on the way may be as new as it is.
+  for (std::string_view dir = path_dir(path);; dir = path_dir(dir)) {
+    looker_.forget(looker_.node(dir));
+    if (dir == "/") break;
+  }
 }
 int Cache::session_end() {
   if (session_depth_.load() <= 0) throw CallError{CC_E_STATE, "cc_session_end without cc_session_begin"};

@@ -187,6 +187,8 @@ Looker::Look Looker::look_in(const Fd& dir, Node* n, uint64_t epoch, int64_t* at
 void Looker::forget(Node* n) {
   std::lock_guard<std::mutex> lock(n->mutex_);
   n->epoch_ = n->link_epoch_ = 0;
+  // What was read in the epoch is forgotten too: within a tick of the clock another look sees equal times.
+  if (n->known_) n->known_->digest_epoch = n->known_->absent_epoch = n->known_->names_epoch = 0;
 }
 
 bool Looker::trusted(const FileId& id, const Path& path) {
