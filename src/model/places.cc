@@ -30,7 +30,10 @@ bool PlaceSet::decode(std::string_view bytes) {
     if (!r.ok() || (word >> 4) >= n_dirs || (word & 7) > 4) return false;
     files.push_back({static_cast<uint32_t>(word >> 4), static_cast<PlaceKind>(word & 7), (word & 8) != 0, name});
   }
-  for (uint64_t i = 0; i < n_names; i++) names.push_back(r.string());
+  for (uint64_t i = 0; i < n_names; i++) {
+    names.push_back(r.string());
+    if (names.back().substr(0, 1) == "/") return false;  // in the directory: one that led to the directory itself would wait for itself
+  }
   uint64_t name = 0, places = 0;
   for (uint64_t i = 0; i < n_ranges; i++) {
     name += r.varint();
