@@ -341,7 +341,7 @@ int Looker::scan(Node* n, uint64_t epoch, bool assembler, std::shared_ptr<const 
     id = n->look_.id;
     keep = n->known().digest_safe && trusted(id, n->path);
   }
-  KeyHasher kh("scan 5");
+  KeyHasher kh("scan 6");
   kh.field("content", d);
   kh.field("assembler", assembler ? 1 : 0);
   Digest key = kh.finish();

@@ -372,9 +372,16 @@ class Scanner {
   bool is_operand(size_t at, size_t n) const {
     size_t line = t_.find_last_of("\n\r", at);
     line = line == npos ? 0 : line + 1;
-    while (line < at && is_space(t_[line])) line++;
-    if (line < at && (t_[line] == '#' || t_.substr(line, 2) == "%:" || t_.substr(line, 3) == "?\?=") && t_.substr(line, at - line).find("define") != npos) return true;
+    std::string_view head = t_.substr(line, at - line);
+    size_t define = head.rfind("define");
+    if (define != npos && head.substr(0, define).find_first_of("#%?") != npos) return true;  // a comment may stand before the #
     size_t a = before(at), b = behind(at + n);
+    // Words beside it may be macros that stand for nothing.
+    while (n > 1 && a != npos && is_ident(t_[a])) {
+      while (a > 0 && is_ident(t_[a - 1])) a--;
+      a = before(a);
+    }
+    while (n > 1 && b != npos && is_ident(t_[b])) b = behind(text_.word_end(b));
     if (a == npos || b == npos) return false;
     auto doubt = [](char c) { return c == '/' || c == '?' || c == '%' || c == '#'; };  // a comment, a trigraph, an operator
     const bool opens = t_[a] == '(' || t_[a] == ',' || doubt(t_[a]), closes = t_[b] == ')' || t_[b] == ',' || doubt(t_[b]);

@@ -694,6 +694,8 @@ DATES = {
     'timestamp_in_define_of_the_command': ('const char *s = WHEN;\n', ('-DWHEN=__TIMESTAMP__',)),
     'date_pasted_by_the_command': (CAT + 'const char *s = CAT(A, B);\n', ('-DA=__DA', '-DB=TE__')),
     'date_pasted_half_by_the_command': (CAT + 'const char *s = CAT(A, TE__);\n', ('-D', 'A=__DA')),
+    'date_pasted_of_macros_behind_comments': ('/**/ #define P __DA\n;\n/**/ #define Q TE__\n#define X(a,b) a##b\n#define Y(a,b) X(a,b)\nconst char *s = Y(P,Q);\n', ()),
+    'date_pasted_beside_macros_for_nothing': ('#define X(a,b) a##b\n#define Y(a,b) X(a,b)\n#define E\nconst char *s = Y(E __DA E,E TE__ E);\n', ()),
     'date_pasted_with_a_macro_of_the_command': ('const char *s = X(__DA,TE__);\n', ('-DX(a,b)=a##b',)),
     'date_in_Wp_define': ('const char *s = WHEN;\n', ('-Wp,-DWHEN=__DATE__',)),
     'date_in_forced_include': ('const char *s = WHEN;\n', ('-include', 'h.h'), '#define WHEN __DATE__\n'),
