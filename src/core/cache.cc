@@ -1019,12 +1019,7 @@ void Cache::session_changed(const char* path) {
     return;
   }
   if (path[0] != '/') throw CallError{CC_E_INVALID, std::string("cc_session_changed: not an absolute path: ") + path};
-  looker_.forget(looker_.node(path));
-  // The folders on the way may be as new as it is.
-  for (std::string_view dir = path_dir(path);; dir = path_dir(dir)) {
-    looker_.forget(looker_.node(dir));
-    if (dir == "/") break;
-  }
+  looker_.forget_way(path);  // the folders may be as new as it is
 }
 int Cache::session_end() {
   if (session_depth_.load() <= 0) throw CallError{CC_E_STATE, "cc_session_end without cc_session_begin"};
