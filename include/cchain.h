@@ -330,7 +330,8 @@ CC_API int cc_prefetch(cc_cache *cache, cc_invocation *const *invs, size_t count
 /* Between begin and end a file or directory that was looked at is taken as known and is not looked at again until the
  * host says that it may have changed. Nests; the outermost pair counts. For hosts that know what runs meanwhile:
  * call cc_session_changed with NULL when a command that is no parsed compile starts and again when it ends (it may
- * write what it does not declare), and with a path for each file that a command declares as its output. */
+ * write what it does not declare), and with a path for each file that a command declares as its output (NULL, if the commands may name it by way of
+ * another link). */
 CC_API int cc_session_begin(cc_cache *cache);
 CC_API int cc_session_changed(cc_cache *cache, const char *path);
 /* Looks at everything once more. Returns the number of hits of this session whose inputs have changed since they were

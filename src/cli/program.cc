@@ -103,8 +103,10 @@ void take_stand_in() {
   unsetenv(kTwinVariable);  // what we start is not meant
 }
 
+bool stands_in() { return g_stands_for.ino != 0; }
+
 FileKey own_file() {
-  if (g_stands_for.ino) return g_stands_for;
+  if (stands_in()) return g_stands_for;
   // The path that was given to execve: no look into /proc, which costs several times as much.
   FileKey key;
   const char* path = reinterpret_cast<const char*>(getauxval(AT_EXECFN));

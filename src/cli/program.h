@@ -57,6 +57,8 @@ FileKey own_file();
 std::string stand_in_for(FileKey self);
 // What that program does first.
 void take_stand_in();
+// Whether it is one.
+bool stands_in();
 
 // As execvp would find it, but never ourselves and nothing that the guard passes over while there is another. A name
 // with a slash is taken as it is, unless it leads to ourselves: then its last part is looked for on PATH.

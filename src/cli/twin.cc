@@ -24,6 +24,7 @@ void remember_arguments(int argc, char** argv) {
 
 void become_twin() {
 #ifdef CCHAIN_STATIC_COMMAND
+  if (stands_in()) return;  // a copy of the static command under the twin's name
   char self[PATH_MAX];
   ssize_t n = readlink("/proc/self/exe", self, sizeof self);
   if (n <= 0 || n == sizeof self || g_argv.empty()) return;

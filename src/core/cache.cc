@@ -1020,8 +1020,7 @@ void Cache::session_changed(const char* path) {
     return;
   }
   if (path[0] != '/') throw CallError{CC_E_INVALID, std::string("cc_session_changed: not an absolute path: ") + path};
-  looker_.forget(looker_.node(path));
-  looker_.forget(looker_.node(path_dir(path)));
+  looker_.forget_way(path);  // the folders may be as new as it is
 }
 int Cache::session_end() {
   if (session_depth_.load() <= 0) throw CallError{CC_E_STATE, "cc_session_end without cc_session_begin"};

@@ -222,7 +222,7 @@ bool Closure::text_of(const File& f, std::string* text) {
 }
 
 bool Closure::defines(const File& f, const std::string& name, bool* yes, std::string* text) {
-  KeyHasher kh("macro 1");
+  KeyHasher kh("macro 2");
   kh.field("content", f.digest);
   kh.field("macro", name);
   Digest key = kh.finish();
@@ -238,6 +238,13 @@ bool Closure::defines(const File& f, const std::string& name, bool* yes, std::st
   return true;
 }
 
+// Names that the compiler itself may define, or that a text may spell as \u1234.
+static bool is_in_no_text(std::string_view name) {
+  if (name == "linux" || name == "unix" || name == "i386") return true;
+  if (name.size() > 1 && name[0] == '_' && (name[1] == '_' || (name[1] >= 'A' && name[1] <= 'Z'))) return true;
+  return std::any_of(name.begin(), name.end(), [](char c) { return c & 0x80; });
+}
+
 bool Closure::resolve_macros() {
   std::string text;
   bool yes;
@@ -250,8 +257,7 @@ bool Closure::resolve_macros() {
       const char* refused = " is defined to something that is no header's name";
       if (!m.command_seen) {
         m.command_seen = true;
-        // A compiler's own macros are in no text.
-        if (name.compare(0, 2, "__") == 0) m.doubt = " may be the compiler's own";
+        if (is_in_no_text(name)) m.doubt = " may be the compiler's own, or spelled in another way";
         if (!read_include_macro(defines_text_, name, &m.operands, &m.others)) m.doubt = refused;
       }
       for (; m.files_seen < files_.size(); m.files_seen++) {
@@ -268,7 +274,7 @@ bool Closure::resolve_macros() {
   // In <a/b.h>, not in "a/b.h", words that are macros themselves are replaced.
   std::map<std::string, bool> replaced;
   auto is_replaced = [&](const std::string& word) {
-    auto [it, fresh] = replaced.try_emplace(word, word == "linux" || word == "unix" || word.compare(0, 2, "__") == 0 || defines_macro(defines_text_, word));
+    auto [it, fresh] = replaced.try_emplace(word, is_in_no_text(word) || defines_macro(defines_text_, word));
     for (size_t i = 0; fresh && !it->second && i < files_.size(); i++) {
       if (!files_[i].scan) continue;
       if (!defines(files_[i], word, &yes, &text)) yes = true;
@@ -293,7 +299,7 @@ bool Closure::resolve_macros() {
           std::string word;
           for (size_t k = 0; !op.quoted && k <= op.name.size(); k++) {
             char c = k < op.name.size() ? op.name[k] : '\0';
-            if (isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '$') {
+            if (isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '$' || c & 0x80) {
               word += c;
               continue;
             }
@@ -517,12 +523,21 @@ bool Closure::explore_files(const Command& command, const CompilerInfo& compiler
   add_file("", command.source, true, false);
   for (size_t i = 0; i < command.key_args.size(); i++) {
     std::string_view a = command.key_args[i];
-    if (a.substr(0, 4) == "-Wp,") a.remove_prefix(4);
+    auto define = [&](std::string d) {
+      size_t equals = d.find('=');
+      if (equals != std::string::npos) d[equals] = ' ';
+      defines_text_ += "#define " + d + "\n";
+    };
+    if (a.substr(0, 4) == "-Wp,") {
+      for (size_t comma = 3; comma < a.size();) {
+        std::string_view word = a.substr(comma + 1, a.find(',', comma + 1) - comma - 1);
+        if (word.substr(0, 2) == "-D") define(std::string(word.substr(2)));
+        comma += 1 + word.size();
+      }
+      continue;
+    }
     if (a.substr(0, 2) != "-D") continue;
-    std::string d(a.size() > 2 ? a.substr(2) : i + 1 < command.key_args.size() ? std::string_view(command.key_args[i + 1]) : std::string_view());
-    size_t equals = d.find('=');
-    if (equals != std::string::npos) d[equals] = ' ';
-    defines_text_ += "#define " + d + "\n";
+    define(std::string(a.size() > 2 ? a.substr(2) : i + 1 < command.key_args.size() ? std::string_view(command.key_args[i + 1]) : std::string_view()));
   }
   if (!defines_text_.empty()) defines_ = cchain::scan(defines_text_);
   bool preprocessed = command.language == Language::kCPreprocessed || command.language == Language::kCxxPreprocessed;

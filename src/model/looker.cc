@@ -22,6 +22,18 @@ Digest identity_key(const Digest& boot, const FileId& id) {
   h.update(words, sizeof words);
   return h.finish();
 }
+// Without . and .. and doubled slashes, links not minded.
+std::string plain_path(std::string_view path) {
+  std::string out;
+  for (size_t i = 0; i < path.size();) {
+    size_t end = std::min(path.find('/', i), path.size());
+    std::string_view part = path.substr(i, end - i);
+    i = end + 1;
+    if (part == "..") out.erase(std::min(out.rfind('/'), out.size()));
+    else if (!part.empty() && part != ".") (out += '/') += part;
+  }
+  return out.empty() ? "/" : out;
+}
 }  // namespace
 
 struct Looker::Buckets {
@@ -104,6 +116,7 @@ Looker::Node* Looker::node(std::string_view path) {
   n->next_ = b->heads[h & b->mask].load(std::memory_order_relaxed);
   b->heads[h & b->mask].store(n, std::memory_order_release);
   count_.store(count + 1, std::memory_order_relaxed);
+  if (path.find("/.") != std::string_view::npos || path.find("//") != std::string_view::npos || path.ends_with('/')) respelled_.push_back(n);
   return n;
 }
 
@@ -187,6 +200,26 @@ Looker::Look Looker::look_in(const Fd& dir, Node* n, uint64_t epoch, int64_t* at
 void Looker::forget(Node* n) {
   std::lock_guard<std::mutex> lock(n->mutex_);
   n->epoch_ = n->link_epoch_ = 0;
+  // What was read in the epoch is forgotten too: within a tick of the clock another look sees equal times.
+  if (n->known_) n->known_->digest_epoch = n->known_->absent_epoch = n->known_->names_epoch = 0;
+}
+
+void Looker::forget_way(std::string_view path) {
+  const std::string plain = plain_path(path);
+  std::vector<Node*> nodes = {node(path)};
+  for (std::string_view way = plain;; way = path_dir(way)) {
+    nodes.push_back(node(way));
+    if (way == "/") break;
+  }
+  {
+    std::lock_guard<std::mutex> lock(insert_mutex_);
+    while (shorter_.size() < respelled_.size()) shorter_.push_back(plain_path(respelled_[shorter_.size()]->path));
+    for (size_t i = 0; i < shorter_.size(); i++) {
+      const std::string& p = shorter_[i];
+      if (plain.starts_with(p) && (plain.size() == p.size() || p == "/" || plain[p.size()] == '/')) nodes.push_back(respelled_[i]);
+    }
+  }
+  for (Node* n : nodes) forget(n);
 }
 
 bool Looker::trusted(const FileId& id, const Path& path) {
@@ -339,7 +372,7 @@ int Looker::scan(Node* n, uint64_t epoch, bool assembler, std::shared_ptr<const 
     id = n->look_.id;
     keep = n->known().digest_safe && trusted(id, n->path);
   }
-  KeyHasher kh("scan 4");
+  KeyHasher kh("scan 6");
   kh.field("content", d);
   kh.field("assembler", assembler ? 1 : 0);
   Digest key = kh.finish();

@@ -112,6 +112,8 @@ class Looker {
   int scan(Node* n, uint64_t epoch, bool assembler, std::shared_ptr<const ScanResult>* out);
   // Forgets when it was looked at, so that the next look is a real one.
   void forget(Node* n);
+  // The same of an absolute path and all folders on the way, in every spelling that leads through no other links.
+  void forget_way(std::string_view path);
   // True if times and numbers of files on this file system mean what they should.
   bool trusted(const FileId& id, const Path& path);
   const Digest& boot() const { return boot_; }
@@ -129,6 +131,8 @@ class Looker {
   std::atomic<Buckets*> generations_[4] = {};
   std::atomic<uint64_t> count_{0};
   std::mutex insert_mutex_;
+  std::vector<Node*> respelled_;     // nodes whose paths may have shorter spellings
+  std::vector<std::string> shorter_;  // those, as far as they were asked for
   // Nodes and their paths lie in blocks, one behind the other: a hit looks at hundreds, and each page that is touched first costs as much as half a look.
   void* allocate(size_t size);
   std::vector<std::unique_ptr<char[]>> blocks_;

@@ -2,6 +2,7 @@
 #include "model/places.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <tuple>
 
@@ -12,6 +13,35 @@ namespace cchain {
 namespace {
 constexpr uint8_t kVersion = 1;
 constexpr uint64_t kMaxCount = 1u << 22;
+
+// Directories that a thread holds open, and all threads of the host together, which must not run out of descriptors.
+class OpenDirs {
+ public:
+  explicit OpenDirs(size_t n) : fds_(n) {}
+  ~OpenDirs() { close(); }
+  bool room() {
+    if (held_ >= kMost) return false;
+    held_++;
+    if (all_.fetch_add(1, std::memory_order_relaxed) < kMostOfAll) return true;
+    give_back(1);
+    return false;
+  }
+  void give_back(int n) {
+    held_ -= n;
+    all_.fetch_sub(n, std::memory_order_relaxed);
+  }
+  Fd& operator[](size_t i) { return fds_[i]; }
+  void close() {
+    fds_.clear();
+    give_back(held_);
+  }
+
+ private:
+  static constexpr int kMost = 24, kMostOfAll = 96;
+  static inline std::atomic<int> all_{0};
+  int held_ = 0;
+  std::vector<Fd> fds_;
+};
 }  // namespace
 
 bool PlaceSet::decode(std::string_view bytes) {
@@ -30,7 +60,10 @@ bool PlaceSet::decode(std::string_view bytes) {
     if (!r.ok() || (word >> 4) >= n_dirs || (word & 7) > 4) return false;
     files.push_back({static_cast<uint32_t>(word >> 4), static_cast<PlaceKind>(word & 7), (word & 8) != 0, name});
   }
-  for (uint64_t i = 0; i < n_names; i++) names.push_back(r.string());
+  for (uint64_t i = 0; i < n_names; i++) {
+    names.push_back(r.string());
+    if (names.back().substr(0, 1) == "/") return false;  // in the directory: one that led to the directory itself would wait for itself
+  }
   uint64_t name = 0, places = 0;
   for (uint64_t i = 0; i < n_ranges; i++) {
     name += r.varint();
@@ -149,12 +182,10 @@ Evaluation evaluate(Looker& looker, Table& memo, const Digest& base, std::string
     dev = id.dev, mount = id.mount;
     if (!looker.trusted(id, path)) memoizable = false;
   };
-  // Where many files lie directly in one directory, they are looked at from there. Not in so many that a host could run out of descriptors.
+  // Where many files lie directly in one directory, they are looked at from there.
   constexpr uint32_t kManyFiles = 4;
-  constexpr int kMostOpen = 24;
   std::vector<uint32_t> files_in(nd);
-  std::vector<Fd> open_dirs(nd);
-  int opened = 0;
+  OpenDirs open_dirs(nd);
   for (const auto& f : set.files)
     if (f.name.find('/') == std::string_view::npos) files_in[f.dir]++;
   int64_t now = now_ns();
@@ -170,9 +201,9 @@ Evaluation evaluate(Looker& looker, Table& memo, const Digest& base, std::string
     dirs[i] = looker.node(p);
     dir_paths[i] = dirs[i]->path;
     int64_t at = 0;
-    const bool many = files_in[i] >= kManyFiles && opened < kMostOpen;
+    const bool many = files_in[i] >= kManyFiles && open_dirs.room();
     Looker::Look l = many ? looker.look_and_open(dirs[i], epoch, &at, &open_dirs[i]) : looker.look(dirs[i], epoch, &at);
-    if (open_dirs[i]) opened++;
+    if (many && !open_dirs[i]) open_dirs.give_back(1);
     if (l.error) {
       if (l.error != ENOENT && l.error != ENOTDIR) {
         ev.why = dirs[i]->path + ": " + strerror(l.error);
@@ -221,6 +252,8 @@ Evaluation evaluate(Looker& looker, Table& memo, const Digest& base, std::string
     if (l.id.newest_ns() > at - kSafeNs) memoizable = false;
     ids.insert(ids.end(), {l.id.dev, l.id.ino, l.id.size, static_cast<uint64_t>(l.id.mtime_ns), static_cast<uint64_t>(l.id.ctime_ns), l.id.mount});
   }
+
+  open_dirs.close();
 
   auto check_names = [&](uint8_t state) {
     const bool gch = set.flags & PlaceSet::kGch;

@@ -48,6 +48,12 @@ bool join_lines(std::string_view in, std::string* out) {
   return any;
 }
 
+std::string without_trigraph(std::string_view text) {
+  std::string plain(text);
+  for (size_t at = 0; (at = plain.find("?\?/", at)) != std::string::npos;) plain.replace(at, 3, "\\");
+  return plain;
+}
+
 // Whether the apostrophe at `at` stands within a number: 1'000.
 bool separates_digits(std::string_view t, size_t at) {
   if (at + 1 >= t.size() || !is_ident(t[at + 1])) return false;
@@ -366,8 +372,9 @@ class Scanner {
   bool in_define(size_t at) const {
     size_t line = t_.find_last_of("\n\r", at);
     line = line == npos ? 0 : line + 1;
-    while (line < at && is_space(t_[line])) line++;
-    return line < at && (t_[line] == '#' || t_.substr(line, 2) == "%:" || t_.substr(line, 3) == "?\?=") && t_.substr(line, at - line).find("define") != npos;
+    std::string_view head = t_.substr(line, at - line);
+    size_t define = head.rfind("define");
+    return define != npos && head.substr(0, define).find_first_of("#%?") != npos;  // a comment may stand before the #
   }
   // Whether an open parenthesis stands anywhere before it: in the list of an enum or a template it is nobody's argument. Where the text is doubtful: yes.
   bool in_parentheses(size_t at) {
@@ -388,6 +395,12 @@ class Scanner {
   bool is_operand(size_t at, size_t n) {
     if (in_define(at)) return true;
     size_t a = before(at), b = behind(at + n);
+    // Words beside it may be macros that stand for nothing.
+    while (n > 1 && a != npos && is_ident(t_[a])) {
+      while (a > 0 && is_ident(t_[a - 1])) a--;
+      a = before(a);
+    }
+    while (n > 1 && b != npos && is_ident(t_[b])) b = behind(text_.word_end(b));
     if (a == npos || b == npos) return false;
     auto reached = [&](bool may) { return may && in_parentheses(at); };
     auto doubt = [](char c) { return c == '/' || c == '?' || c == '%' || c == '#'; };  // a comment, a trigraph, an operator
@@ -469,7 +482,7 @@ class Scanner {
     if (e > i && (e = text_.skip(e), e >= t_.size() || is_newline(t_[e]) || t_.substr(e, 2) == "//")) {
       if (!real(at)) return;
       add(word == "include_next" ? ScanOperand::kMacroNext : ScanOperand::kMacro, false, std::string(t_.substr(i, text_.word_end(i) - i)));
-      if (word == "import") r_->flags |= kScanOnce;
+      if (word == "import") r_->flags |= kScanImport;
       return;
     }
     // No literal, or one whose end a macro brings.
@@ -798,11 +811,7 @@ ScanResult scan(std::string_view text, bool asm_source) {
   };
   pass(text);
   // The trigraph for a backslash joins lines too, where trigraphs are on: what either reading finds counts.
-  if (find_in(text, "?\?/") != npos) {
-    std::string plain(text);
-    for (size_t at = 0; (at = plain.find("?\?/", at)) != std::string::npos;) plain.replace(at, 3, "\\");
-    pass(plain);
-  }
+  if (find_in(text, "?\?/") != npos) pass(without_trigraph(text));
   return r;
 }
 
@@ -852,16 +861,20 @@ namespace {
 // Calls f(body) with what stands behind each definition of `name`.
 template <class F>
 void each_definition(std::string_view raw, std::string_view name, F f) {
-  std::string joined;
-  if (join_lines(raw, &joined)) raw = joined;
-  if (find_in(raw, name) == npos) return;
-  Text text(raw);
-  each_directive(text, [&](size_t, std::string_view word, size_t i) {
-    if (word != "define") return;
-    size_t at = text.skip(i), end = text.word_end(at);
-    if (raw.substr(at, end - at) != name || text.inert(at)) return;
-    f(text.line(end, &end));
-  });
+  auto pass = [&](std::string_view t) {
+    std::string joined;
+    if (join_lines(t, &joined)) t = joined;
+    if (find_in(t, name) == npos) return;
+    Text text(t);
+    each_directive(text, [&](size_t, std::string_view word, size_t i) {
+      if (word != "define") return;
+      size_t at = text.skip(i), end = text.word_end(at);
+      if (t.substr(at, end - at) != name || text.inert(at)) return;
+      f(text.line(end, &end));
+    });
+  };
+  pass(raw);
+  if (find_in(raw, "?\?/") != npos) pass(without_trigraph(raw));
 }
 }  // namespace
 

@@ -107,6 +107,69 @@ static void appears(void) {
   cc_close(cache);
 }
 
+/* The same in folders that are as new. */
+static void appears_in_new_folders(void) {
+  sources();
+  mkdir(in_folder("inc"), 0777);
+  write_text(in_folder("a.c"), "#if __has_include(<sub/deep/opt.h>)\nint a = 2;\n#else\nint a = 1;\n#endif\n");
+  cc_cache *cache = open_disk();
+  assert_stored(BUILD(cache, compiler, "-Iinc", "-c", "a.c", "-o", "a.o"));
+  assert_int_equal(cc_session_begin(cache), 0);
+  assert_hit(BUILD(cache, compiler, "-Iinc", "-c", "a.c", "-o", "a.o"));
+  mkdir(in_folder("inc/sub"), 0777);
+  mkdir(in_folder("inc/sub/deep"), 0777);
+  write_text(in_folder("inc/sub/deep/opt.h"), "");
+  assert_int_equal(cc_session_changed(cache, in_folder("inc/sub/deep/opt.h")), 0);
+  turn t = BUILD(cache, compiler, "-Iinc", "-c", "a.c", "-o", "a.o");
+  assert_false(t.hit);
+  turn_free(&t);
+  cc_session_end(cache);
+  cc_close(cache);
+}
+
+/* The host's spelling of a path and that of the compile need not be one. */
+static void declared_by_another_spelling(void) {
+  sources();
+  mkdir(in_folder("sub"), 0777);
+  mkdir(in_folder("inc"), 0777);
+  write_text(in_folder("a.c"), "#if __has_include(<opt.h>)\nint b;\n#endif\n#include <h.h>\nint a = H;\n");
+  cc_cache *cache = open_disk();
+  assert_stored(BUILD(cache, compiler, "-I./inc", "-Isub/..", "-c", "a.c", "-o", "a.o"));
+  for (int i = 0; i < 2; i++) {
+    assert_int_equal(cc_session_begin(cache), 0);
+    assert_hit(BUILD(cache, compiler, "-I./inc", "-Isub/..", "-c", "a.c", "-o", "a.o"));
+    if (i == 0) write_header(3);
+    else write_text(in_folder("inc/opt.h"), "");
+    assert_int_equal(cc_session_changed(cache, in_folder(i == 0 ? "h.h" : "inc/opt.h")), 0);
+    turn t = BUILD(cache, compiler, "-I./inc", "-Isub/..", "-c", "a.c", "-o", "a.o");
+    assert_false(t.hit);
+    turn_free(&t);
+    cc_session_end(cache);
+  }
+  cc_close(cache);
+}
+
+/* A declared output that is written again, in the same file, within a tick of the clock: its times don't show it, the host has said it. */
+static void declared_within_a_tick(void) {
+  sources();
+  cc_cache *cache = open_disk();
+  assert_stored(BUILD(cache, compiler, "-c", "a.c", "-o", "a.o"));
+  for (int i = 0; i < 100; i++) {
+    write_header(1);
+    assert_int_equal(cc_session_begin(cache), 0);
+    assert_hit(BUILD(cache, compiler, "-c", "a.c", "-o", "a.o"));
+    write_header(2);
+    assert_int_equal(cc_session_changed(cache, in_folder("h.h")), 0);
+    cc_invocation *inv = PARSE(cache, compiler, "-c", "a.c", "-o", "a.o");
+    cc_result r = {sizeof r};
+    assert_int_equal(cc_lookup(cache, inv, NULL, &r), 0);
+    cc_result_clear(&r);
+    cc_invocation_free(inv);
+    cc_session_end(cache);
+  }
+  cc_close(cache);
+}
+
 /* The next command strips the object in place while its store is still queued. */
 static void stripped_while_queued(void) {
   enum { kMany = 24 };
@@ -190,13 +253,16 @@ WITH(undeclared)
 WITH(declared)
 WITH(saved_meanwhile)
 WITH(appears)
+WITH(appears_in_new_folders)
+WITH(declared_by_another_spelling)
+WITH(declared_within_a_tick)
 WITH(stripped_while_queued)
 WITH(counted_once)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name##_gcc, setup, teardown), cmocka_unit_test_setup_teardown(name##_clang, setup, teardown)
 int main(void) {
   const struct CMUnitTest tests[] = {
-      TEST(undeclared), TEST(declared), TEST(saved_meanwhile), TEST(appears), TEST(stripped_while_queued), TEST(counted_once),
+      TEST(undeclared), TEST(declared), TEST(saved_meanwhile), TEST(appears), TEST(appears_in_new_folders), TEST(declared_by_another_spelling), TEST(declared_within_a_tick), TEST(stripped_while_queued), TEST(counted_once),
   };
   return cmocka_run_group_tests_name("session", tests, NULL, NULL);
 }

@@ -664,6 +664,9 @@ if [ -x "$cchain-dynamic" ] && have strace; then
   run first cchain $c -c warn.c -o a.o
   compare "what is no JSON is told by the twin" plain first
   check "at the head of the statistics" grep -q 'twin.json:2' <(cchain stats)
+  cp "$cchain" "$work/alone/cchain-dynamic"
+  check "a twin that is the command itself is started once" timeout 20 "$work/alone/cchain" $c -c warn.c -o a.o
+  rm "$work/alone/cchain-dynamic"
   unset CCHAIN_CONFIG
   check "the hand-over shows to nobody" [ -z "$(cchain sh -c 'echo $CCHAIN_TWIN_OF' 2>/dev/null)" ]
 else

@@ -297,6 +297,51 @@ def macro_include_whose_words_are_macros(b):
     b.refused(b.cc, '-I.', '-include', 'def.h', *CD, reason='sub in <sub/h.h> is a macro')
 
 
+# Definitions that a reader of the text could overlook: with one missed, h.h is known by another directive and the place where it was not found is not.
+OVERLOOKED = {
+    'second_word_of_Wp': ('#include CONFIG\n', ('-Wp,-DA,-DCONFIG=<h.h>',)),
+    'definition_joined_by_a_trigraph': ('#define ??/\nCONFIG <h.h>\n#include CONFIG\n', ('-std=c99',)),
+    'word_beyond_ascii': ('#define \u00e9 h\n#define CONFIG <\u00e9.h>\n#include CONFIG\n', ()),
+    'name_in_another_spelling': ('#define CONFIG\\u00e9 <h.h>\n#include CONFIG\u00e9\n', ()),
+    'word_of_the_compiler': ('#define CONFIG <_LP64.h>\n#include CONFIG\n', ()),
+}
+
+
+def overlooked_test(source, flags):
+    def run(b):
+        os.makedirs(b.path('one'))
+        args = (b.cc, '-w', *flags, '-Ione', '-Itwo', *CD)
+        b.write('two/h.h', header(11))
+        b.write('two/1.h', header(11))
+        b.write('a.c', '#if 0\n#include "two/h.h"\n#include "two/1.h"\n#endif\n' + source + 'int x = H;\n')
+        yield
+        b.same(*args)
+        b.same(*args)
+        b.write('one/h.h', header(22))
+        b.write('one/1.h', header(22))
+        b.fresh(*args)
+    return run
+
+
+for _name, (_source, _flags) in OVERLOOKED.items():
+    test(name='macro_include_by_' + _name, core=_name == 'second_word_of_Wp')(overlooked_test(_source, _flags))
+
+
+@test()
+def macro_import_of_equal_files(b):
+    """What #pragma once is to gcc: equal contents and times are one file."""
+    b.write('a.c', '#define P(x) int v##x;\n#define N(x) P(x)\n#define A "x.h"\n#define B "y.h"\n#import A\n#import B\n')
+    times = (time.time_ns() - 3600 * 10**9,) * 2
+    for name in ('x.h', 'y.h'):
+        b.write(name, 'N(__COUNTER__)\n', times)
+    args = (b.cc, '-w', *CD)
+    yield
+    b.same(*args)
+    b.same(*args)
+    os.utime(b.path('y.h'), (time.time() - 1800,) * 2)
+    b.same(*args, what='times that differ')
+
+
 @test()
 def macro_include_that_cannot_be_told(b):
     b.write('h.h', header(11))
@@ -649,6 +694,8 @@ DATES = {
     'timestamp_in_define_of_the_command': ('const char *s = WHEN;\n', ('-DWHEN=__TIMESTAMP__',)),
     'date_pasted_by_the_command': (CAT + 'const char *s = CAT(A, B);\n', ('-DA=__DA', '-DB=TE__')),
     'date_pasted_half_by_the_command': (CAT + 'const char *s = CAT(A, TE__);\n', ('-D', 'A=__DA')),
+    'date_pasted_of_macros_behind_comments': ('/**/ #define P __DA\n;\n/**/ #define Q TE__\n#define X(a,b) a##b\n#define Y(a,b) X(a,b)\nconst char *s = Y(P,Q);\n', ()),
+    'date_pasted_beside_macros_for_nothing': ('#define X(a,b) a##b\n#define Y(a,b) X(a,b)\n#define E\nconst char *s = Y(E __DA E,E TE__ E);\n', ()),
     'date_pasted_with_a_macro_of_the_command': ('const char *s = X(__DA,TE__);\n', ('-DX(a,b)=a##b',)),
     'date_in_Wp_define': ('const char *s = WHEN;\n', ('-Wp,-DWHEN=__DATE__',)),
     'date_in_forced_include': ('const char *s = WHEN;\n', ('-include', 'h.h'), '#define WHEN __DATE__\n'),

@@ -244,7 +244,7 @@ void test_pieces(void**) {
 void test_macro_operands(void**) {
   for (const char* text : {"#include MACRO\n", "  # import MACRO // x", "%:include /* x */ MACRO /* y */", "#incl\\\nude MACRO", "/* x\n*/#include MAC\\\nRO"}) {
     ScanResult r = scan(text);
-    assert_int_equal(r.flags & ~kScanOnce, 0);
+    assert_int_equal(r.flags & ~kScanImport, 0);
     assert_true(finds(r, ScanOperand::kMacro, false, "MACRO"));
   }
   assert_true(finds(scan("#include_next M\n"), ScanOperand::kMacroNext, false, "M"));
