@@ -14,14 +14,14 @@ test-packages:
 	tests/tools/packages.sh test
 test: test-packages ## run all tests (installs what they need first)
 	$(MAKE) --no-print-directory -j$$(nproc) all test-programs
-	tests/tools/run-tests.sh $(B)/test-logs $(UNIT_TESTS) $(ABI_TESTS) $(foreach f,$(FUZZ),$(f)::tests/fuzz/corpus/$(patsubst replay_%,%,$(notdir $(f)))) $(TEST_SCRIPTS)
+	TEST_LANES=2 tests/tools/run-tests.sh $(B)/test-logs $(UNIT_TESTS) $(ABI_TESTS) $(foreach f,$(FUZZ),$(f)::tests/fuzz/corpus/$(patsubst replay_%,%,$(notdir $(f)))) $(TEST_SCRIPTS)
 	$(MAKE) --no-print-directory test-sanitized
 test-programs: $(UNIT_TESTS) $(ABI_TESTS) $(FUZZ)
 
 # The unit tests and the fuzz corpus once more with the address and undefined-behaviour sanitizers; `make test-tsan` for threads.
 test-sanitized:
 	$(MAKE) --no-print-directory -j$$(nproc) B=$(B)/asan OPT=-O1 SAN='-fsanitize=address,undefined -fno-sanitize-recover=all' sanitized-programs
-	tests/tools/run-tests.sh $(B)/asan/test-logs $(UNIT_TESTS:$(B)/%=$(B)/asan/%) $(foreach f,$(FUZZ),$(f:$(B)/%=$(B)/asan/%)::tests/fuzz/corpus/$(patsubst replay_%,%,$(notdir $(f))))
+	TEST_LANES=2 tests/tools/run-tests.sh $(B)/asan/test-logs $(UNIT_TESTS:$(B)/%=$(B)/asan/%) $(foreach f,$(FUZZ),$(f:$(B)/%=$(B)/asan/%)::tests/fuzz/corpus/$(patsubst replay_%,%,$(notdir $(f))))
 sanitized-programs: $(UNIT_TESTS) $(FUZZ)
 TSAN := $(addprefix $(B)/tsan/tests/,unit/test_disk unit/test_stats unit/test_remote abi/test_async abi/test_layer abi/test_session)
 test-tsan: ## tests with threads under the thread sanitizer
