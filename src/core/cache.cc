@@ -1006,12 +1006,14 @@ Digest Cache::blob_store(Space space, const char* tenant_c, std::string_view dat
 // ---- session
 
 void Cache::session_begin() {
-  if (session_depth_.fetch_add(1) == 0) {
-    session_epoch_.store(looker_.new_epoch(), std::memory_order_release);
-    std::lock_guard<std::mutex> lock(session_mutex_);
+  std::lock_guard<std::mutex> lock(session_mutex_);
+  if (session_depth_.load() <= 0) {
     session_hits_.clear();
     outdated_.clear();
+    // Before the depth says so: a lookup that comes between must not take the last session's looks for this one's.
+    session_epoch_.store(looker_.new_epoch(), std::memory_order_release);
   }
+  session_depth_.fetch_add(1, std::memory_order_acq_rel);
 }
 void Cache::session_changed(const char* path) {
   if (session_depth_.load() <= 0) return;
