@@ -398,6 +398,18 @@ CC_API int cc_stats_json(cc_cache *cache, char **text);
 CC_API int cc_stats_reset(cc_cache *cache);
 /* The same of a file that CCHAIN_STATS_LOG named. CC_E_IO if it can't be read. */
 CC_API int cc_stats_file_json(cc_cache *cache, const char *path, char **text);
+/* cc_explain's flags */
+#define CC_EXPLAIN_DUMP 1u /* labelled fields and digests of the last store, or else the last answer, for cc_explain_diff on another machine */
+
+/* Why the last look-up of an output missed, as JSON. `path` is an output or a source (then its last output is meant), absolute or relative to the working
+ * directory; `tenant` whose, NULL: anybody's. Members: "found" (false: nothing is remembered of it), "output", "source", "tenant", "last" (the last answer that was
+ * no hit: "answer", "time", "by", "reason", "command", "cwd"), "compared_with" (the store that it is compared with), "differences" (of the two, causes first:
+ * "kind", "change", "name", "before", "after", "changed_at"), "stored_at" (if the result was stored then), "summary" (a sentence), "now" (what a look-up of
+ * the same command would answer, and "differences" of what was stored and what stands there now). Times are seconds since 1970. Misses, refusals and
+ * stores of all hosts are remembered in the private folder, within a bound; hits are not: for them see "now". *text is released by cc_free. */
+CC_API int cc_explain(cc_cache *cache, const char *path, const char *tenant, uint32_t flags, char **text);
+/* Compares two texts that cc_explain gave with CC_EXPLAIN_DUMP: {"same_key", "differences"}. CC_E_INVALID if one of them is none. */
+CC_API int cc_explain_diff(const char *before, const char *after, char **text);
 /* Each value of the configuration and where it came from, and what was wrong with it, as JSON. */
 CC_API int cc_config_json(cc_cache *cache, char **text);
 

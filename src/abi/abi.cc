@@ -440,6 +440,24 @@ int cc_stats_file_json(cc_cache* cache, const char* path, char** text) {
     return give_text(text, use(cache)->stats_json(path));
   });
 }
+int cc_explain(cc_cache* cache, const char* path, const char* tenant, uint32_t flags, char** text) {
+  return guard("cc_explain", [&] {
+    need(text, "text");
+    need(path, "path");
+    if (flags & ~CC_EXPLAIN_DUMP) invalid("flags: unknown ones");
+    return give_text(text, use(cache)->explain(path, tenant, flags));
+  });
+}
+int cc_explain_diff(const char* before, const char* after, char** text) {
+  return guard("cc_explain_diff", [&] {
+    need(text, "text");
+    need(before, "before");
+    need(after, "after");
+    std::string why, json;
+    if (!cchain::dump_difference(before, after, &json, &why)) invalid(why);
+    return give_text(text, json);
+  });
+}
 int cc_config_json(cc_cache* cache, char** text) {
   return guard("cc_config_json", [&] {
     need(text, "text");

@@ -22,15 +22,6 @@ namespace cli {
 
 namespace {
 
-// Puts `element` first into the array that is the member `name` of the JSON text.
-void put_first(std::string* json, std::string_view name, const std::string& element) {
-  size_t at = json->find("\"" + std::string(name) + "\"");
-  if (at == std::string::npos || (at = json->find('[', at)) == std::string::npos) return;
-  size_t next = json->find_first_not_of(" \t\r\n", ++at);
-  bool empty = next != std::string::npos && (*json)[next] == ']';
-  json->insert(at, empty ? element : element + ",");
-}
-
 // A number of the configuration in use; 0 if there is no such.
 uint64_t config_number(cc_cache* cache, std::string_view key) {
   Text text;
@@ -41,101 +32,7 @@ uint64_t config_number(cc_cache* cache, std::string_view key) {
   return 0;
 }
 
-void show_reasons(const Json& reasons, const char* title, std::string* out) {
-  constexpr size_t kTop = 10;
-  std::vector<std::pair<uint64_t, std::string>> sorted;
-  for (const auto& [text, count] : reasons.items) sorted.emplace_back(count.whole, show_text(text));
-  if (sorted.empty()) return;
-  std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
-  *out += std::string("\n") + title + "\n";
-  Table table;
-  uint64_t rest = 0;
-  for (size_t i = 0; i < sorted.size(); i++) {
-    if (i < kTop || sorted.size() == kTop + 1) table.row({show_count(sorted[i].first), sorted[i].second});
-    else rest += sorted[i].first;
-  }
-  if (rest) table.row({show_count(rest), "others; cchain stats --json names them"});
-  table.print("><", "  ", out);
-}
-
-std::string stats_text(const Json& stats) {
-  std::string out;
-  const Json& troubles = stats["troubles"];
-  if (!troubles.items.empty()) {
-    out += "troubles\n";
-    for (const auto& [none, trouble] : troubles.items) {
-      out += "  " + show_text(trouble["text"].text);
-      if (trouble["count"].whole > 1) out += " (" + show_count(trouble["count"].whole) + " times)";
-      out += '\n';
-    }
-    out += '\n';
-  }
-  const uint64_t hits = stats["hits"].whole, asked = hits + stats["misses"].whole;
-  char rate[32] = "-";
-  // Rounded down: 100 % is said of no build with a miss in it.
-  if (asked) snprintf(rate, sizeof rate, "%.1f %%", static_cast<double>(hits * 1000 / asked) / 10);
-  Table table;
-  table.row({"hit rate", rate});
-  for (const char* name : {"hits", "misses", "uncacheable", "stores", "errors"})
-    table.row({name, show_count(stats[name].whole)});
-  table.row({"time saved", show_time(stats["saved_ms"].whole)});
-  table.print("<>", "", &out);
-
-  if (!stats["layers"].items.empty()) {
-    Table layers;
-    layers.row({"layer", "type", "hits", "misses", "stores", "errors", "read", "written", "size", "limit", "entries"});
-    for (const JsonItem& item : stats["layers"].items) {
-      const Json& layer = item.value;
-      auto count = [&layer](const char* name) { return show_count(layer[name].whole); };
-      auto size = [&layer](const char* name) {
-        return layer[name].type == Json::kNumber ? show_size(layer[name].whole) : std::string("-");
-      };
-      layers.row({show_text(layer["name"].text), show_text(layer["type"].text), count("hits"), count("misses"),
-                  count("stores"), count("errors"), size("bytes_read"), size("bytes_written"), size("size"),
-                  size("max_size"), layer["entries"].type == Json::kNumber ? count("entries") : "-"});
-    }
-    out += '\n';
-    layers.print("<<>>>>>>>>>", "", &out);
-  }
-  show_reasons(stats["uncacheable_reasons"], "uncacheable", &out);
-  show_reasons(stats["miss_reasons"], "misses", &out);
-  return out;
-}
-
 }  // namespace
-
-int stats(int argc, char** argv) {
-  bool json = false, reset = !strcmp(argv[0], "-z");
-  Arguments args(argc, argv);
-  while (args.next()) {
-    if (args.is("--json")) json = true;
-    else if (args.is("--reset")) reset = true;
-    else return wrong_usage("stats", "unknown argument: ", args.word());
-  }
-  OpenCache cache;
-  std::string trouble;
-  if (!cache.open_in_any_case(&trouble)) return failed("stats");
-  int status = 0;
-  if (!reset || json) {
-    Text text;
-    if (cc_stats_json(cache.get(), &text.p) != CC_OK) return failed("stats");
-    std::string shown = text.p;
-    if (!trouble.empty()) put_first(&shown, "troubles", "{\"text\":" + json_string(trouble) + ",\"count\":1}");
-    if (!json) {
-      Json tree;
-      if (!JsonReader::read(shown, &tree)) return complain("stats: the statistics are no JSON"), 1;
-      shown = stats_text(tree);
-    } else if (shown.empty() || shown.back() != '\n') {
-      shown += '\n';
-    }
-    status = print(shown);
-  }
-  if (reset) {
-    if (cc_stats_reset(cache.get()) != CC_OK) return failed("stats");
-    if (!json) status = print("statistics set to zero\n");
-  }
-  return status;
-}
 
 int config(int argc, char** argv) {
   bool json = false;

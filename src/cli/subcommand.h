@@ -112,6 +112,8 @@ struct Text {
 };
 
 std::string json_string(std::string_view text);
+// Puts `element` first into the array that is the member `name` of the JSON text.
+void put_first(std::string* json, std::string_view name, const std::string& element);
 
 // Rows of cells, two blanks between the columns.
 class Table {
@@ -127,6 +129,8 @@ class Table {
 // ---- the functions of the table
 
 int stats(int argc, char** argv);
+int explain(int argc, char** argv);
+int report(int argc, char** argv);
 int config(int argc, char** argv);
 int trim(int argc, char** argv);
 int clear(int argc, char** argv);

@@ -15,8 +15,18 @@ namespace {
 
 constexpr Option kStats[] = {
     {"--json", nullptr, "as JSON: lookups, hits, misses, uncacheable, stores, errors, uncacheable_reasons, layers, …"},
-    {"--reset", nullptr, "set all to zero; with --json, print first"},
+    {"--log", "FILE", "what CCHAIN_STATS_LOG=FILE has counted, one build's"},
+    {"--markdown", nullptr, "as tables for a CI's summary"},
+    {"--prometheus", nullptr, "in Prometheus' text format"},
+    {"--reset", nullptr, "set all to zero; with --json or another form, print first"},
 };
+constexpr Option kExplain[] = {
+    {"--json", nullptr, "as JSON"},
+    {"--tenant", "TENANT", "whose; else anybody's"},
+    {"--dump", nullptr, "labelled fields and digests, no secrets, for --diff"},
+    {"--diff", nullptr, "compare two dumps, of two machines: cchain explain --diff A.json B.json"},
+};
+constexpr Option kReport[] = {{"--html", "FILE", "where the page goes; - is standard output"}};
 constexpr Option kConfig[] = {{"--json", nullptr, "as JSON"}};
 constexpr Option kTrim[] = {
     {"--max-size", "SIZE", "what a layer may hold afterwards: 10G, 500M; without it, its own limit"},
@@ -37,6 +47,12 @@ constexpr Subcommand kSubcommands[] = {
      "What all processes have counted since the last reset. Troubles come first.\n"
      "cchain -s is cchain stats, cchain -z is cchain stats --reset.\n",
      kStats, kOpensCache, stats},
+    {"explain", "FILE", "why an output, or the last one of a source, was not served",
+     "Compares the last look-up of FILE that was no hit with what had been stored: which header, option, compiler, directory or variable made the\n"
+     "difference, or why the command can't be cached; and says what a look-up would answer now.\n",
+     kExplain, kOpensCache, explain},
+    {"report", "TRACE", "a page about one build, from the trace that Ninja writes with CCHAIN_TRACE=FILE",
+     "Makes one self-contained HTML page of a build's trace: totals, timeline, the slowest misses and why they missed.\n", kReport, kOpensNone, report},
     {"config", "", "each value of the configuration and where it came from",
      "Each value of the configuration with where it came from: a default, a line of the file or a variable.\n"
      "What is wrong with it comes first.\n",
@@ -225,6 +241,14 @@ std::string json_string(std::string_view text) {
     else out += c;
   }
   return out += '"';
+}
+
+void put_first(std::string* json, std::string_view name, const std::string& element) {
+  size_t at = json->find("\"" + std::string(name) + "\"");
+  if (at == std::string::npos || (at = json->find('[', at)) == std::string::npos) return;
+  size_t next = json->find_first_not_of(" \t\r\n", ++at);
+  bool empty = next != std::string::npos && (*json)[next] == ']';
+  json->insert(at, empty ? element : element + ",");
 }
 
 void Table::print(std::string_view align, const char* indent, std::string* out) const {

@@ -75,6 +75,7 @@ Cache::Cache(const cc_open_options* o)
       config_no_files_(o && (o->flags & CC_OPEN_NO_FILES)),
       usable_state_dir_(is_private_or_absent(config_.state_dir) ? config_.state_dir : ""),
       looker_(usable_state_dir_),
+      explain_log_(usable_state_dir_.empty() ? "" : usable_state_dir_ + "/explain"),
       memo_(usable_state_dir_.empty() ? "" : usable_state_dir_ + "/memo", 0x43434d31, 1u << 14),
       compilers_(usable_state_dir_, &looker_, &memo_),
       breakers_(usable_state_dir_.empty() ? "" : usable_state_dir_ + "/breakers", 0x43434231, 64),
@@ -120,6 +121,7 @@ Cache::Cache(const cc_open_options* o)
   }
   for (size_t i = 0; i < used.size(); i++)
     if (!used[i]) host_layer(o->host_layers[i], LayerConfig{});
+  latency_ = std::make_unique<Histogram[]>(chain_.links().size());
   if (chain_.has_remote()) start_remote();
 }
 
@@ -233,6 +235,14 @@ std::unique_ptr<Invocation> Cache::new_invocation(const cc_invocation_options* o
 
 std::unique_ptr<Invocation> Cache::parse(std::vector<std::string> argv, std::string refused, const std::vector<std::pair<std::string, std::string>>& env,
                                          const std::string& cd, const cc_invocation_options* options) {
+  auto inv = understand(std::move(argv), std::move(refused), env, cd, options);
+  // Some hosts ask for no look-up then.
+  if (!inv->uncacheable.empty()) remember(inv.get(), ExplainRecord::kUncacheable, inv->uncacheable);
+  return inv;
+}
+
+std::unique_ptr<Invocation> Cache::understand(std::vector<std::string> argv, std::string refused, const std::vector<std::pair<std::string, std::string>>& env,
+                                              const std::string& cd, const cc_invocation_options* options) {
   auto inv = new_invocation(options);
   inv->line_env = env;
   if (!cd.empty()) {
@@ -435,6 +445,7 @@ void Cache::count_uncacheable(const std::string& why) {
 void Cache::trouble(const std::string& text) {
   std::lock_guard<std::mutex> lock(reasons_mutex_);
   reasons_["trouble:" + text]++;
+  last_trouble_ = text;
 }
 void Cache::count_miss(const std::string& why) {
   counters_.misses++;
@@ -484,6 +495,7 @@ bool Cache::keys(Invocation* inv, const std::string& tenant, uint64_t e, std::st
   h.field("base", inv->base_key);
   h.field("source", inv->source_digest);
   inv->invocation_key = h.finish();
+  inv->keys_known = true;
   return true;
 }
 
@@ -657,6 +669,7 @@ int Cache::lookup(Invocation* inv, const char* tenant_c, cc_result* result) {
   } else if (chain_.empty() && inv->uncacheable.empty()) {
     inv->uncacheable = "no layer is configured";
   }
+  const uint64_t start_us = Histogram::now_us();
   uint64_t e = epoch();
   hit = find(inv, tenant, e, owner.get());
   if (hit) {
@@ -687,14 +700,18 @@ int Cache::lookup(Invocation* inv, const char* tenant_c, cc_result* result) {
       auto& links = chain_.links();
       for (uint32_t i = 0; i < owner->found.layer; i++) links[i].layer->counters.misses.fetch_add(1, std::memory_order_relaxed);
       links[owner->found.layer].layer->counters.hits.fetch_add(1, std::memory_order_relaxed);
+      latency_[owner->found.layer].add(Histogram::now_us() - start_us);
     } else if (!inv->uncacheable.empty()) {
       count_uncacheable(inv->uncacheable);
     } else {
       count_miss(owner->reason);
       inv->miss_reason = owner->reason;
+      miss_latency_.add(Histogram::now_us() - start_us);
     }
     // A miss of the static command in front of a remote layer is none yet: its twin asks on.
-    if (log_.on(kLogInfo) && (hit || kLoadsLibraries || !chain_.has_remote()))
+    const bool final = hit || kLoadsLibraries || !chain_.has_remote();
+    if (!hit && final) remember(inv, inv->uncacheable.empty() ? ExplainRecord::kMiss : ExplainRecord::kUncacheable, owner->reason);
+    if (final && log_.on(kLogInfo))
       log_.line(kLogInfo, "%s %s%s%s", hit ? "hit" : inv->uncacheable.empty() ? "miss" : "uncacheable", inv->declared.empty() ? "-" : inv->declared[0].path.c_str(),
                 hit ? "" : ": ", hit ? "" : owner->reason.c_str());
   }
@@ -818,6 +835,7 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
     if (!inv->miss_reason.empty()) uncount_miss(inv->miss_reason);
     inv->miss_reason.clear();
     count_uncacheable(why);
+    remember(inv, ExplainRecord::kUncacheable, why);
     log_.line(kLogInfo, "not stored %s: %s", inv->declared.empty() ? "-" : inv->declared[0].path.c_str(), why.c_str());
     inv->close_temporaries();
     throw CallError{CC_E_UNCACHEABLE, why};
@@ -850,10 +868,16 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
   pub->own = std::move(taken.hold);
   e.outputs = std::move(taken.outputs);
   auto add_key = [&](const Digest& key) { pub->keys.push_back(streams ? class_key(key, inv->stream_class) : key); };
+  uint64_t looked = 0;  // the epoch in which the inputs were looked at again
   auto done = [&] {
     inv->close_temporaries();
     pub->tenant = tenant;
     pub->meta = metadata(*inv, r);
+    if (explain_log_) {
+      pub->explain = explain_record(*inv, ExplainRecord::kStored, "");
+      pub->explain.fields.push_back({" diagnostics", streams ? "yes" : "no"});
+      pub->explain.files = files_read(*inv, pub->set.places, looked ? looked : epoch());
+    }
     pub->e = e;
     if (r.flags & CC_RESULT_LATER) publish_later(std::move(pub));
     else publish(*pub);
@@ -896,7 +920,7 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
   if (!inv->closure || !inv->closure->ways_unchanged(output_paths)) refuse(inv->closure ? inv->closure->refused() : "its inputs are not known");
   if (inv->direct_refused.empty()) {
     InputsRecord::Set& set = pub->set;
-    uint64_t now = looker_.new_epoch();
+    const uint64_t now = looked = looker_.new_epoch();
     if (!inv->closure->finish(ev, now, &set.places)) {
       why = inv->closure->refused();
     } else {
@@ -917,7 +941,7 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
     }
   }
   if (uses_preprocess() && inv->preprocessed && inv->preprocess_refused.empty()) {
-    uint64_t now = looker_.new_epoch();
+    const uint64_t now = looked = looker_.new_epoch();
     std::string against;
     std::vector<std::string> names;
     for (auto& f : inv->preprocess_files) {
@@ -963,7 +987,9 @@ void Cache::publish(const Publication& p) {
     if (i == 0 && p.has_set) chain_.put_set(p.tenant, p.invocation_key, p.set);
     any = true;
   }
-  if (any) counters_.stores++;
+  if (!any) return;
+  counters_.stores++;
+  if (p.explain.time_ns) explain_log_.append(p.explain);
 }
 
 void Cache::publish_later(std::unique_ptr<Publication> p) {
@@ -1259,6 +1285,14 @@ Increments Cache::take_increments() {
   add("stores", s.stores);
   add("errors", s.errors);
   add("saved_ms", s.saved_ms);
+  auto add_latency = [&](const std::string& prefix, const Histogram& h) {
+    if (!h.sum_us() && !h.count(0)) return;
+    add(prefix + "us", h.sum_us());
+    for (unsigned b = 0; b < Histogram::kBuckets; b++)
+      if (uint64_t n = h.count(b)) add(prefix + "us" + std::to_string(b), n);
+  };
+  add_latency("missed:", miss_latency_);
+  const Histogram* latency = latency_.get();
   for (auto& l : chain_.links()) {
     const LayerCounters& c = l.layer->counters;
     std::string p = "layer:" + l.layer->name() + ":";
@@ -1268,6 +1302,7 @@ Increments Cache::take_increments() {
     add(p + "errors", c.errors);
     add(p + "bytes_read", c.bytes_read);
     add(p + "bytes_written", c.bytes_written);
+    add_latency(p, *latency++);
   }
   std::lock_guard<std::mutex> lock(reasons_mutex_);
   for (auto it = reasons_.begin(); it != reasons_.end();) {
@@ -1283,53 +1318,6 @@ void Cache::write_stats() {
   if (inc.empty() || (usable_state_dir_.empty() && config_.stats_log.empty())) return;
   int err = stats_append(usable_state_dir_.empty() ? "" : usable_state_dir_ + "/stats", config_.stats_log, inc);
   if (err) log_.line(kLogWarn, "statistics could not be written: %s", strerror(err));
-}
-
-std::string Cache::stats_json(const char* file) {
-  std::map<std::string, uint64_t> all;
-  int err = 0;
-  if (file) {
-    // A folder that is not there yet would be no failure, a file is.
-    if ((err = access(file, R_OK) == 0 ? stats_read(file, &all) : errno)) throw CallError{CC_E_IO, std::string(file) + ": " + strerror(err)};
-  } else {
-    flush(0);
-    if (!usable_state_dir_.empty()) err = stats_read(usable_state_dir_ + "/stats", &all);
-  }
-  auto get = [&](const std::string& name) {
-    auto it = all.find(name);
-    return it == all.end() ? uint64_t{0} : it->second;
-  };
-  JsonWriter w;
-  w.begin_object();
-  w.key("troubles").begin_array();
-  auto trouble = [&](std::string_view text, uint64_t count) { w.begin_object().key("text").string(text).key("count").number(count).end_object(); };
-  for (auto& p : config_.problems) trouble(p.where + ": " + p.text, 1);
-  if (err && err != ENOENT) trouble(std::string("statistics can't be read: ") + strerror(err), 1);
-  for (auto& [name, n] : all)
-    if (name.compare(0, 8, "trouble:") == 0) trouble(std::string_view(name).substr(8), n);
-  w.end_array();
-  for (const char* name : {"lookups", "hits", "misses", "uncacheable", "stores", "errors", "saved_ms"}) w.key(name).number(get(name));
-  auto reasons = [&](const char* key, const std::string& prefix) {
-    w.key(key).begin_object();
-    for (auto& [name, n] : all)
-      if (name.compare(0, prefix.size(), prefix) == 0) w.key(std::string_view(name).substr(prefix.size())).number(n);
-    w.end_object();
-  };
-  reasons("uncacheable_reasons", "reason:");
-  reasons("miss_reasons", "miss:");
-  w.key("layers").begin_array();
-  for (auto& l : chain_.links()) {
-    std::string p = "layer:" + l.layer->name() + ":";
-    w.begin_object();
-    w.key("name").string(l.layer->name()).key("type").string(l.layer->type());
-    for (const char* name : {"hits", "misses", "stores", "errors", "bytes_read", "bytes_written"}) w.key(name).number(get(p + name));
-    uint64_t bytes = 0, entries = 0, limit = 0;
-    if (l.layer->usage(&bytes, &entries, &limit)) w.key("size").number(bytes).key("max_size").number(limit).key("entries").number(entries);
-    w.end_object();
-  }
-  w.end_array();
-  w.end_object();
-  return w.take();
 }
 
 int Cache::stats_reset() {
@@ -1358,6 +1346,9 @@ void Cache::trim(const cc_trim_options& options, uint64_t* entries, uint64_t* by
   }
   if (entries) *entries = n;
   if (bytes) *bytes = b;
+  // What explains misses goes by the same age; a folder of ours that can't be written is no failure of this.
+  const int64_t age_ns = static_cast<int64_t>(std::min<uint64_t>(options.max_age_s, UINT32_MAX)) * 1'000'000'000;
+  explain_log_.forget("", age_ns ? std::max<int64_t>(1, now_ns() - age_ns) : 1);
 }
 
 void Cache::clear(const char* tenant) {
@@ -1366,6 +1357,7 @@ void Cache::clear(const char* tenant) {
     if (!l.layer->local() || !l.layer->writable) continue;
     if (int err = l.layer->clear(t)) throw CallError{CC_E_IO, "layer " + l.layer->name() + ": " + strerror(err)};
   }
+  if (int err = explain_log_.forget(t, 0)) throw CallError{CC_E_IO, std::string("the records of misses: ") + strerror(err)};
 }
 
 }  // namespace cchain

@@ -17,6 +17,8 @@
 #include "cchain_layer.h"
 #include "core/chain.h"
 #include "core/config.h"
+#include "core/explain.h"
+#include "core/histogram.h"
 #include "core/invocation.h"
 #include "core/prefetch.h"
 #include "core/stats.h"
@@ -80,6 +82,8 @@ class Cache {
   void stats(cc_stats* out) const;
   const Chain& chain() const { return chain_; }
   std::string stats_json(const char* file);
+  // As JSON for cc_explain.
+  std::string explain(const char* path, const char* tenant, uint32_t flags);
   int stats_reset();
   std::string config_text() const { return config_json(config_); }
   void trim(const cc_trim_options& options, uint64_t* entries, uint64_t* bytes);
@@ -107,6 +111,7 @@ class Cache {
     bool has_set = false;  // of the first key
     Digest invocation_key;
     InputsRecord::Set set;
+    ExplainRecord explain;
     uint64_t size() const;
   };
   void publish(const Publication& p);
@@ -128,6 +133,15 @@ class Cache {
   void count_miss(const std::string& why);
   void uncount_miss(const std::string& why);  // its store was refused
   void trouble(const std::string& text);
+  // For cc_explain.
+  ExplainRecord explain_record(const Invocation& inv, ExplainRecord::Kind kind, const std::string& reason);
+  void remember(Invocation* inv, ExplainRecord::Kind kind, const std::string& reason) noexcept;
+  std::vector<ExplainFile> files_read(const Invocation& inv, std::string_view places, uint64_t epoch);
+  ExplainFile file_now(const std::string& path, uint64_t epoch);
+  std::vector<std::string> failing_layers();
+  std::unique_ptr<Invocation> understand(std::vector<std::string> argv, std::string refused, const std::vector<std::pair<std::string, std::string>>& env,
+                                         const std::string& cd, const cc_invocation_options* options);
+  void write_now(JsonWriter* w, const ExplainRecord& last, const ExplainRecord* stored);
   void add_remote(const LayerConfig& lc);
   void start_remote();
   int wait_idle(int32_t timeout_ms);
@@ -146,6 +160,7 @@ class Cache {
   bool no_env_ = false, config_no_files_ = false;
   std::string usable_state_dir_;
   Looker looker_;
+  ExplainLog explain_log_;
   Table memo_;
   CompilerStore compilers_;
   CancelSignal cancel_;
@@ -169,8 +184,12 @@ class Cache {
   struct Counters {
     std::atomic<uint64_t> lookups{0}, hits{0}, misses{0}, uncacheable{0}, stores{0}, errors{0}, saved_ms{0};
   } counters_;
+  std::unique_ptr<Histogram[]> latency_;  // of the hits of each layer
+  Histogram miss_latency_;
   mutable std::mutex reasons_mutex_;
   std::map<std::string, int64_t> reasons_;  // "reason:…", "miss:…", "trouble:…" since the last write; below zero: written, and taken back since
+  std::string last_trouble_;
+  std::vector<uint64_t> explained_errors_;  // of each layer, those that a record tells of
   std::map<std::string, uint64_t> written_;  // counters as they were at the last write
   std::mutex write_mutex_;
 

@@ -137,28 +137,60 @@ void parse_invocation(const Config& config, std::vector<std::string> argv, Invoc
     if (o.path == "/dev/null" || o.path == "-") return refuse("the output " + o.path + " is no file");
 }
 
-Digest base_key(const Invocation& inv, const std::string& tenant) {
+namespace {
+// Each field of the base key, in its order.
+template <class Field>
+void key_fields(const Invocation& inv, const std::string& tenant, Field field) {
   const Command& c = inv.command;
-  KeyHasher h("cchain invocation 1");
-  h.field("tenant", tenant);
-  h.field("compiler", inv.compiler->identity);
-  h.field("language", static_cast<uint64_t>(c.language));
-  for (auto& a : c.key_args) h.field("arg", a);
-  h.field("source", c.source);
-  h.field("deps", static_cast<uint64_t>(c.deps));
-  h.field("target", c.dep_target);
-  for (auto& o : c.outputs) h.field("role", o.role);
+  field("tenant", tenant);
+  field("compiler", inv.compiler->identity);
+  field("language", static_cast<uint64_t>(c.language));
+  for (auto& a : c.key_args) field("arg", a);
+  field("source", c.source);
+  field("deps", static_cast<uint64_t>(c.deps));
+  field("target", c.dep_target);
+  for (auto& o : c.outputs) field("role", o.role);
   if (c.cwd_matters) {
-    h.field("cwd", inv.cwd);
+    field("cwd", inv.cwd);
     const char* pwd = inv.env.get("PWD");
-    h.field("pwd", pwd ? pwd : "");
+    field("pwd", pwd ? pwd : "");
   }
-  for (auto& e : inv.key_env) h.field("env", e);
+  for (auto& e : inv.key_env) field("env", e);
   // The search path as the compiler made it: a directory that appears, vanishes or becomes another's double is another path.
-  for (auto& d : inv.compiler->quote_dirs) h.field("quote", d);
-  for (auto& d : inv.compiler->bracket_dirs) h.field("bracket", d);
-  h.field("notes", inv.compiler->notes);
+  for (auto& d : inv.compiler->quote_dirs) field("quote", d);
+  for (auto& d : inv.compiler->bracket_dirs) field("bracket", d);
+  field("notes", inv.compiler->notes);
+}
+
+std::string shown(std::string_view value) { return std::string(value); }
+std::string shown(uint64_t value) { return std::to_string(value); }
+std::string shown(const Digest& value) { return value.hex(); }
+}  // namespace
+
+Digest base_key(const Invocation& inv, const std::string& tenant) {
+  KeyHasher h("cchain invocation 1");
+  key_fields(inv, tenant, [&h](const char* label, const auto& value) { h.field(label, value); });
   return h.finish();
+}
+
+std::vector<ExplainField> labelled_fields(const Invocation& inv, const std::string& tenant) {
+  std::vector<ExplainField> out;
+  if (!inv.compiler) return out;
+  key_fields(inv, tenant, [&](std::string_view label, const auto& value) {
+    std::string text = shown(value);
+    if (label == "env") {
+      // What a configuration adds may be a secret.
+      const size_t equals = text.find('=');
+      const bool known = std::any_of(std::begin(kKeyEnv), std::end(kKeyEnv), [&](const char* name) { return text.compare(0, equals, name) == 0; });
+      if (!known) text = text.substr(0, equals + 1) + "sha256:" + sha256(text.substr(equals + 1)).hex().substr(0, 16);
+    }
+    out.push_back({std::string(label), std::move(text)});
+  });
+  out.push_back({"source text", inv.source_digest.hex()});
+  out.push_back({" compiler", inv.compiler->version});
+  out.push_back({" path", inv.compiler_path});
+  out.push_back({" messages", inv.stream_class});
+  return out;
 }
 
 std::vector<std::string> command_with(const Invocation& inv, const std::vector<std::string>& extra) {

@@ -10,6 +10,7 @@
 #include "base/fs.h"
 #include "cchain.h"
 #include "core/config.h"
+#include "core/explain.h"
 #include "model/closure.h"
 #include "model/command.h"
 #include "model/compiler.h"
@@ -61,6 +62,7 @@ struct Invocation {
   bool missed = false;             // a lookup has missed: it may be stored
   std::string miss_reason;         // as it was counted; empty: it was not
   int64_t missed_ns = 0;
+  bool explained = false;          // that it can't be cached is on record
   uint32_t next_task = CC_TASK_NONE;
   // Preprocess mode.
   bool preprocessed = false;
@@ -89,6 +91,8 @@ struct Invocation {
 void parse_invocation(const Config& config, std::vector<std::string> argv, Invocation* inv);
 // The fields that are in the key of every mode; the source's digest is not among them.
 Digest base_key(const Invocation& inv, const std::string& tenant);
+// The same for people, and what else they want to know of the compiler; empty before the compiler is known. Values of variables that might be secrets are digests.
+std::vector<ExplainField> labelled_fields(const Invocation& inv, const std::string& tenant);
 // `argv` of the command with `extra` words right behind the compiler.
 std::vector<std::string> command_with(const Invocation& inv, const std::vector<std::string>& extra);
 // The words that print the preprocessed source.

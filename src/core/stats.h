@@ -18,7 +18,8 @@
 namespace cchain {
 
 // Increments by name. Names used by the core: lookups hits misses uncacheable stores errors saved_ms,
-// "reason:<text>" (uncacheable), "miss:<text>", "layer:<name>:<hits|misses|stores|errors|bytes_read|bytes_written>", "layertype:<name>:<type>" (any value > 0).
+// "reason:<text>" (uncacheable), "miss:<text>", "layer:<name>:<hits|misses|stores|errors|bytes_read|bytes_written>", "layer:<name>:us" and "missed:us" (the time of its
+// hits' and of missed look-ups, summed, in µs) and the same with a bucket's number behind (Histogram), "layertype:<name>:<type>" (any value > 0).
 // Troubles are texts with the time they were last seen: "trouble:<text>" (value: count); stats_append adds "seen:<text>" (the time, seconds since
 // 1970). "seen:" and "layertype:" are joined by the greatest value, all else is added up. Names are cut to 200 bytes after their prefix.
 using Increments = std::vector<std::pair<std::string, uint64_t>>;

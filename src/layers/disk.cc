@@ -98,6 +98,7 @@ class DiskLayer final : public Layer, private Index::Files {
   int trim(uint64_t max_size, uint64_t max_age_s, TrimResult* result, const TrimProgress& progress) override;
   int clear(std::string_view tenant) override;
   bool usage(uint64_t* bytes, uint64_t* entries, uint64_t* limit) override;
+  std::vector<TenantUsage> usage_by_tenant() override;
 
  private:
   struct Found {
@@ -253,6 +254,21 @@ bool DiskLayer::usage(uint64_t* bytes, uint64_t* entries, uint64_t* limit) {
   *bytes = *entries = 0;
   int e = index_.totals(bytes, entries);
   return e == 0 || e == ENOENT;
+}
+
+std::vector<Layer::TenantUsage> DiskLayer::usage_by_tenant() {
+  std::map<uint64_t, Index::Freed> held;
+  std::vector<TenantUsage> out;
+  if (index_.by_tenant(&held) != 0) return out;
+  std::map<uint64_t, std::string> names;
+  for (uint8_t space = 0; space < 4; space++)
+    for (Tenant& t : tenants_of(space)) names[t.hash] = std::move(t.name);
+  for (auto& [hash, n] : held) {
+    auto it = names.find(hash);
+    if (it != names.end()) out.push_back({it->second, n.bytes, n.entries});
+  }
+  std::sort(out.begin(), out.end(), [](const TenantUsage& a, const TenantUsage& b) { return a.bytes > b.bytes; });
+  return out;
 }
 
 // ---- storing ----------------------------------------------------------------------------------------------------------

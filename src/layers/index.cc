@@ -569,6 +569,23 @@ int Index::look_without_lock() {
   return 0;
 }
 
+int Index::by_tenant(std::map<uint64_t, Freed>* out) {
+  std::lock_guard<std::mutex> lock(mu_);
+  if (int e = look_without_lock()) return e;
+  Page* buffer = group_buffer();
+  for (uint32_t page = 0; page < h_.pages; page += kGroup) {
+    const uint32_t count = std::min<uint32_t>(kGroup, h_.pages - page);
+    if (int e = read_pages(page, count, buffer)) return e;
+    for (uint32_t i = 0; i < count; i++)
+      for (const Slot& s : buffer[i].slots) {
+        if (!used(s) || foreign(s, page + i)) continue;
+        Freed& t = (*out)[s.tenant];
+        t.entries++, t.bytes += uint64_t{s.kib} * 1024;
+      }
+  }
+  return 0;
+}
+
 Index::Standing Index::standing(const IndexKey& key, uint64_t cost, bool pended) {
   int64_t deadline = mono() + 2000000;
   for (int i = 0; !mu_.try_lock(); i++) {

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <map>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -110,6 +111,8 @@ class Index {
   int pend(const IndexKey& key, uint64_t cost, bool removed);
   // Totals without holding anything, those that are pending included. ENOENT: there is no index.
   int totals(uint64_t* bytes, uint64_t* entries);
+  // The same for each tenant (XXH3-64 of its name); what is pending is left out.
+  int by_tenant(std::map<uint64_t, Freed>* out);
   // Folds what is pending, if anything is and nobody else is at it.
   void fold_if_pending();
 

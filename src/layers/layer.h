@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace cchain {
 
@@ -59,6 +60,14 @@ class Layer {
   virtual void flush() {}
   virtual int trim(uint64_t /*max_size*/, uint64_t /*max_age_s*/, TrimResult*, const TrimProgress& = nullptr) { return 0; }
   virtual int clear(std::string_view /*tenant, empty: all*/) { return 0; }
+  // Why it can't be asked at the moment; empty if it can, as far as is known.
+  virtual std::string failing() { return {}; }
+  struct TenantUsage {
+    std::string tenant;
+    uint64_t bytes = 0, entries = 0;
+  };
+  // What each tenant has of it, as far as is known without a scan; by size, the largest first.
+  virtual std::vector<TenantUsage> usage_by_tenant() { return {}; }
   // Bytes and entries held as far as is known without a scan.
   virtual bool usage(uint64_t* /*bytes*/, uint64_t* /*entries*/, uint64_t* /*limit*/) { return false; }
 

@@ -150,6 +150,12 @@ void RemoteLayer::distrust() {
   if (o_.trouble) o_.trouble("layer " + name_ + ": its answers are damaged");
 }
 
+std::string RemoteLayer::failing() {
+  if (broken_) return "its plug-in or its options can't be used";
+  const int64_t rest = rest_ms(Breaker::kRead);
+  return rest > 0 ? "it has failed and is left alone for another " + std::to_string((rest + 999) / 1000) + " s" : std::string();
+}
+
 void RemoteLayer::remember_absent(uint64_t n) {
   if (absent_.size() >= kMaxAbsent) absent_.clear();  // as good as anything: it costs a request each
   absent_[n] = monotonic_ms() + kAbsentMs;

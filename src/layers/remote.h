@@ -39,6 +39,7 @@ class RemoteLayer final : public Layer {
   Answer get_aged(const Address& a, std::string* out, uint64_t* age_s) override;
   int put(const Address& a, std::string_view data, bool replace) override;
   void distrust() override;
+  std::string failing() override;
 
   // ---- for those who carry out many transfers: the queue of stores, the prefetcher
 

@@ -1,4 +1,4 @@
-// Everything that is read from files of the cache: entries, records, sets of places, answers of probes, and dependency files. The first byte picks.
+// Everything that is read from files of the cache: entries, records, sets of places, answers of probes, dependency files, records of misses. The first byte picks.
 // SPDX-License-Identifier: Apache-2.0
 #include <cstdint>
 #include <cstdlib>
@@ -6,7 +6,10 @@
 
 #include "model/closure.h"
 #include "model/compiler.h"
+#include "base/compress.h"
 #include "base/json.h"
+#include "base/varint.h"
+#include "core/explain.h"
 #include "model/entry.h"
 #include "model/places.h"
 
@@ -32,6 +35,25 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (data[0] == 0xff) {
     Json value, again;
     if (json_decode(bytes, &value)) require(json_decode(json_encode(value), &again) && json_encode(again) == json_encode(value));
+    return 0;
+  }
+  if (data[0] == 0xfe) {
+    // A log as it lies there, and the packed part of a record.
+    ExplainLog::Item item;
+    ExplainRecord record, again;
+    for (size_t at = 0; next_explain(bytes, &at, &item);) ExplainLog::read_body(item, &record);
+    std::string packed, head = std::string("\1\0\0\0\0", 5);
+    if (!zstd_compress(bytes, 1, &packed)) return 0;
+    put_varint(&head, bytes.size());
+    item.body = head + packed;
+    if (!ExplainLog::read_body(item, &record)) return 0;
+    record.kind = ExplainRecord::kMiss;
+    const std::string text = encode_explain(record);
+    size_t at = 0;
+    if (text.empty()) return 0;
+    require(next_explain(text, &at, &item) && at == text.size() && ExplainLog::read_body(item, &again));
+    require(again.fields == record.fields && again.argv == record.argv && (again.files.size() == record.files.size() || record.files.size() > 20000));
+    compare(record, again);
     return 0;
   }
   switch (data[0] % 7) {

@@ -51,6 +51,8 @@ CC_RESULT_NO_DELIVERY = 1
 CC_RESULT_KEEP = 2
 CC_RESULT_LATER = 8
 
+CC_EXPLAIN_DUMP = 1
+
 
 class cc_cache(c_void_p):
     """The library's cache, closed when nobody holds it any more: a call under way holds it, so that a close meanwhile
@@ -247,6 +249,8 @@ FUNCTIONS = {
     "cc_stats_json": (c_int, [c_void_p, POINTER(c_void_p)]),
     "cc_stats_reset": (c_int, [c_void_p]),
     "cc_stats_file_json": (c_int, [c_void_p, c_char_p, POINTER(c_void_p)]),
+    "cc_explain": (c_int, [c_void_p, c_char_p, c_char_p, c_uint32, POINTER(c_void_p)]),
+    "cc_explain_diff": (c_int, [c_char_p, c_char_p, POINTER(c_void_p)]),
     "cc_config_json": (c_int, [c_void_p, POINTER(c_void_p)]),
     "cc_trim": (c_int, [c_void_p, POINTER(cc_trim_options), POINTER(c_uint64), POINTER(c_uint64)]),
     "cc_clear": (c_int, [c_void_p, c_char_p]),

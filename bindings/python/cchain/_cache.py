@@ -507,6 +507,23 @@ class Cache:
         """Each value of the configuration and where it came from, and what is wrong with it."""
         return self._json(_lib.cc_config_json)
 
+    def explain(self, path: Path, tenant: Optional[str] = None) -> Dict[str, Any]:
+        """Why the last look-up of an output, or of the last output of a source, missed: cc_explain's members."""
+        return self._json(_lib.cc_explain, _path(path), None if tenant is None else _plain(tenant), 0)
+
+    def explain_dump(self, path: Path, tenant: Optional[str] = None) -> Dict[str, Any]:
+        """Labelled fields and digests, for explain_diff with those of another machine."""
+        return self._json(_lib.cc_explain, _path(path), None if tenant is None else _plain(tenant), _abi.CC_EXPLAIN_DUMP)
+
+    def explain_diff(self, before: Dict[str, Any], after: Dict[str, Any]) -> Dict[str, Any]:
+        """What differs in two dumps: why two machines do not share."""
+        text = c_void_p()
+        _check(self, _lib.cc_explain_diff(json.dumps(before).encode(), json.dumps(after).encode(), byref(text)))
+        try:
+            return json.loads(ctypes.string_at(text.value or 0))  # type: ignore[no-any-return]
+        finally:
+            _lib.cc_free(text)
+
     def trim(self, max_size: Optional[int] = None, max_age_s: int = 0) -> Tuple[int, int]:
         """Removes the entries that were not used for longest from each local layer. Returns how many, and their bytes."""
         options = _abi.cc_trim_options(sizeof(_abi.cc_trim_options), 0, 2**64 - 1 if max_size is None else max_size, max_age_s)
