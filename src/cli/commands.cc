@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <string>
@@ -25,7 +27,7 @@ namespace {
 constexpr std::string_view kUsage =
     "usage: cchain COMPILER ARGUMENT...       compile, or take the result from the cache\n"
     "       cchain -- COMPILER ARGUMENT...    the same, where COMPILER is named like a subcommand\n"
-    "       cchain SUBCOMMAND ARGUMENT...     stats, config, trim, clear, flush, links, version, help\n";
+    "       cchain SUBCOMMAND ARGUMENT...     stats, config, verify, trim, clear, flush, keygen, links, version, help\n";
 
 constexpr std::string_view kHelp =
     "\n"
@@ -34,9 +36,11 @@ constexpr std::string_view kHelp =
     "\n"
     "  stats     hits and misses, and what stands in their way (-s; -z sets all to zero)\n"
     "  config    each value of the configuration and where it came from\n"
+    "  verify    read all that is stored and check it\n"
     "  trim      remove the entries that have not been used for longest\n"
     "  clear     remove all entries\n"
     "  flush     wait until everything that was stored has reached its layers\n"
+    "  keygen    make a key that entries are signed with\n"
     "  links     make a folder of links for the compilers on PATH\n"
     "  version   the version (-V)\n"
     "  help      this text (-h), or more about a subcommand: cchain help stats\n"
@@ -74,6 +78,19 @@ constexpr Topic kTopics[] = {
      "\n"
      "Each value of the configuration with where it came from: a default, a line of the file or a variable.\n"
      "What is wrong with it comes first.\n"},
+    {"verify",
+     "usage: cchain verify [--repair] [--json]\n"
+     "\n"
+     "Reads every entry of each local layer and checks it, and the layer's index. The exit status is 1 if anything is wrong that was not mended.\n"
+     "  --repair   remove what is damaged, make a wrong index anew\n"
+     "  --json     the counts as JSON\n"},
+    {"keygen",
+     "usage: cchain keygen [--type TYPE] FILE\n"
+     "\n"
+     "Makes a key for the \"sign\" and \"verify_keys\" of layers in FILE, which must not be there.\n"
+     "  --type ed25519       FILE for who signs, FILE.pub for who only checks (the default)\n"
+     "  --type hmac-sha256   one shared key: who can check can sign\n"
+     "What is in FILE is secret: mode 0600. To change keys, name the old and the new one in \"verify_keys\" for a while.\n"},
     {"trim",
      "usage: cchain trim [--max-size SIZE] [--max-age AGE]\n"
      "\n"
@@ -150,6 +167,7 @@ class Arguments {
     return true;
   }
   std::string_view word() const { return word_; }
+  int at() const { return at_; }
   bool is(std::string_view flag) const { return word_ == flag && !has_value_; }
   bool takes(std::string_view option, std::string_view* value) {
     if (word_ != option) return false;
@@ -301,6 +319,20 @@ std::string stats_text(const Json& stats) {
     }
     out += '\n';
     layers.print("<<>>>>>>>>>", "", &out);
+    Table tenants;
+    tenants.row({"tenant", "layer", "size", "limit", "entries"});
+    size_t shown = 0;
+    for (const JsonItem& item : stats["layers"].items)
+      for (const JsonItem& one : item.value["tenants"].items) {
+        const Json& t = one.value;
+        tenants.row({show_text(t["tenant"].text), show_text(item.value["name"].text), show_size(t["size"].whole),
+                     t["max_size"].type == Json::kNumber ? show_size(t["max_size"].whole) : "-", show_count(t["entries"].whole)});
+        shown++;
+      }
+    if (shown > 1) {
+      out += '\n';
+      tenants.print("<<>>>", "", &out);
+    }
   }
   show_reasons(stats["uncacheable_reasons"], "uncacheable", &out);
   show_reasons(stats["miss_reasons"], "misses", &out);
@@ -438,6 +470,94 @@ int flush(int argc, char** argv) {
   return left > 0;
 }
 
+int keygen(int argc, char** argv) {
+  std::string type = "ed25519", file;
+  std::string_view value;
+  Arguments args(argc, argv);
+  while (args.next()) {
+    if (args.takes("--type", &value)) {
+      type = value;
+    } else if (args.word().substr(0, 1) == "-" || !file.empty()) {
+      return wrong_usage("keygen", "unknown argument: ", args.word());
+    } else {
+      file = argv[args.at()];
+    }
+  }
+  if (file.empty()) return wrong_usage("keygen", "no file");
+  if (cc_keygen(type.c_str(), file.c_str()) != CC_OK) return failed("keygen");
+  return print(show_text(file) + (type == "ed25519" ? " signs, " + show_text(file) + ".pub checks\n" : " signs and checks\n"));
+}
+
+// A bar on a terminal, a line for each problem everywhere.
+class Progress {
+ public:
+  explicit Progress(bool json) : json_(json), bar_(isatty(2)) {}
+  ~Progress() { wipe(); }
+  static int tell(void* self, const cc_verify_report* r, const char* problem) { return static_cast<Progress*>(self)->tell(*r, problem); }
+
+ private:
+  int tell(const cc_verify_report& r, const char* problem) {
+    if (problem) {
+      wipe();
+      if (write_all(json_ ? 2 : 1, show_text(problem) + "\n") != 0) return 1;
+    }
+    timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    const int64_t ms = now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    if (!bar_ || ms < next_ms_) return 0;
+    next_ms_ = ms + 100;
+    constexpr uint64_t kWidth = 30;
+    const uint64_t total = std::max(r.total, r.checked), done = total ? r.checked * kWidth / total : kWidth;
+    std::string line = "\r[" + std::string(done, '#') + std::string(kWidth - done, ' ') + "] " + show_count(r.checked) + " of " + show_count(total) + ", " + show_count(r.damaged) + " damaged";
+    shown_ = std::max(shown_, line.size());
+    line.resize(shown_, ' ');
+    write_all(2, line);
+    return 0;
+  }
+  void wipe() {
+    if (shown_) write_all(2, "\r" + std::string(shown_, ' ') + "\r");
+    shown_ = 0;
+    next_ms_ = 0;
+  }
+  const bool json_, bar_;
+  size_t shown_ = 0;
+  int64_t next_ms_ = 0;
+};
+
+int verify(int argc, char** argv) {
+  uint32_t flags = 0;
+  bool json = false;
+  Arguments args(argc, argv);
+  while (args.next()) {
+    if (args.is("--repair")) flags |= CC_VERIFY_REPAIR;
+    else if (args.is("--json")) json = true;
+    else return wrong_usage("verify", "unknown argument: ", args.word());
+  }
+  Cache cache;
+  cc_verify_report r = {sizeof r};
+  int left = cache.open() ? 0 : -1;
+  if (left == 0) {
+    Progress progress(json);
+    left = cc_verify(cache.get(), flags, Progress::tell, &progress, &r);
+  }
+  if (left < 0) return failed("verify");
+  std::string out;
+  auto count = [&](const char* name, uint64_t n, bool always = false) {
+    if (json) out += std::string(out.empty() ? "{\"" : ",\"") + name + "\":" + std::to_string(n);
+    else if (n || always) out += (out.empty() ? "" : ", ") + show_count(n) + " " + name;
+  };
+  count("checked", r.checked, true);
+  if (json) count("bytes", r.bytes);
+  else out += " (" + show_size(r.bytes) + ")";
+  count("damaged", r.damaged, true);
+  count("removed", r.removed);
+  count("foreign", r.foreign);
+  count("untrusted", r.untrusted);
+  count("unindexed", r.unindexed);
+  count("absent", r.absent);
+  return print(out + (json ? "}\n" : "\n")) | (left > 0 ? 1 : 0);
+}
+
 int links(int argc, char** argv) {
   std::string folder, target;
   std::string_view value;
@@ -506,6 +626,8 @@ int subcommand(int argc, char** argv) {
     return print(find_topic(name)->text);
   if (name == "stats") return stats(argc, argv);
   if (name == "config") return config(argc, argv);
+  if (name == "verify") return verify(argc, argv);
+  if (name == "keygen") return keygen(argc, argv);
   if (name == "trim") return trim(argc, argv);
   if (name == "clear") return clear(argc, argv);
   if (name == "flush") return flush(argc, argv);
