@@ -135,7 +135,7 @@ int Cache::verify(bool repair, cc_verify_fn progress, void* user, cc_verify_repo
     uint64_t unindexed = 0, absent = 0;
     if (stopped || layer->check_index(&unindexed, &absent) != 0 || !(unindexed || absent)) continue;
     TrimResult trimmed;
-    if (mends && layer->trim(UINT64_MAX, 0, &trimmed) == 0) {
+    if (mends && layer->trim(UINT64_MAX, 0, &trimmed, {}) == 0) {
       tell(("layer " + layer->name() + ": its index was made anew").c_str());
       unindexed = absent = 0;
       layer->check_index(&unindexed, &absent);
