@@ -122,6 +122,7 @@ enum Field { kType, kName, kPath, kSize, kCompress, kLevel, kRead, kWrite, kProm
 constexpr const char* kFieldNames[] = {"type", "name", "path", "max_size", "compression", "compression_level", "read", "write", "promote", "umask", "sign", "verify_keys", "tenants",
                                        "connect_timeout_ms", "timeout_ms", "max_entry_size", "connections", "refresh_after", "upload"};
 constexpr bool remote_field(int f) { return f >= kConnectTimeout; }
+constexpr bool seldom_field(int f) { return f == kSign || f == kVerify || f == kTenants; }  // not shown where it is not given
 constexpr bool disk_field(int f) { return f == kPath || f == kSize || f == kUmask || f == kTenants; }
 
 // The keys that belong to the plug-in's layers; their meaning is the plug-in's.
@@ -1043,7 +1044,7 @@ class Loader {
       string prefix = "layers[" + std::to_string(i) + "].";
       bool disk = l.type == "disk";
       for (int f = 0; f < kFieldCount; f++)
-        if ((disk || !disk_field(f)) && (l.remote() || !remote_field(f))) value(prefix + kFieldNames[f], text[f], states_[i].origin[f]);
+        if ((disk || !disk_field(f)) && (l.remote() || !remote_field(f)) && !(seldom_field(f) && text[f].empty())) value(prefix + kFieldNames[f], text[f], states_[i].origin[f]);
       for (const LayerOption& o : l.options) value(prefix + o.name, o.secret && !o.value.empty() ? "(not shown)" : o.value, o.origin);
     }
   }

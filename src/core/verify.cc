@@ -168,7 +168,7 @@ bool Cache::rechecked(Invocation* inv, const Entry& made) {
   if (differs.empty()) return count("same"), true;
   count("different");
   chain_.drop_entry(inv->tenant, found->key);
-  std::string kept = "not kept: there is no private folder, or enough lies there";
+  std::string kept = "; not kept, there is no private folder or enough lies there";
   if (!usable_state_dir_.empty()) {
     const std::string dir = usable_state_dir_ + "/recheck", name = dir + "/" + found->key.hex();
     std::vector<std::string> there;
@@ -178,10 +178,10 @@ bool Cache::rechecked(Invocation* inv, const Entry& made) {
     o.mode = 0600;
     if (there.size() + 2 <= kMostAside && make_dirs(dir, 0700) == 0 && publish_file(name + ".entry", found->bytes, o) == 0 &&
         publish_file(name + ".now", encode_entry(made, found->key, {}, "{}"), o) == 0)
-      kept = "kept as " + name + ".entry and .now";
+      kept = ", kept with what was made in " + dir;
   }
   const std::string text = "recheck: " + (inv->declared.empty() ? inv->command.source : path_join(inv->cwd, inv->declared[0].path)) + ": a compile made another result than layer " +
-                           chain_.links()[found->layer].layer->name() + " held: " + differs + "; the entry is dropped, both are " + kept;
+                           chain_.links()[found->layer].layer->name() + " held (" + differs + "); that is dropped" + kept;
   log_.line(kLogError, "%s", text.c_str());
   trouble(text);
   return false;

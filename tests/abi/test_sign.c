@@ -310,8 +310,10 @@ static void key_files(void **state) {
       {fmt("\"verify_keys\": [\"%s\", \"%s\"]", in_folder("absent"), k.open[0]), "can't be read"},
       {"\"sign\": \"key\"", "is no absolute path"},
   };
+  char *members[COUNT(cases)]; /* fmt's buffers are few */
+  for (size_t i = 0; i < COUNT(cases); i++) members[i] = strdup(cases[i].members);
   for (size_t i = 0; i < COUNT(cases); i++) {
-    cc_cache *cache = open_chain("dev", false, cases[i].members, &m);
+    cc_cache *cache = open_chain("dev", false, members[i], &m);
     char *text;
     assert_int_equal(cc_config_json(cache, &text), 0);
     assert_contains(text, cases[i].why);
@@ -322,6 +324,7 @@ static void key_files(void **state) {
     key_lookup(cache, "k", NULL, "");
     assert_int_equal(m.puts + m.gets, 0);
     cc_close(cache);
+    free(members[i]);
   }
   memory_free(&m);
 }
