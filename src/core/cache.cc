@@ -1340,14 +1340,24 @@ int Cache::stats_reset() {
   return usable_state_dir_.empty() ? 0 : cchain::stats_reset(usable_state_dir_ + "/stats");
 }
 
-void Cache::trim(uint64_t max_size, uint64_t max_age_s, uint64_t* entries, uint64_t* bytes) {
-  uint64_t n = 0, b = 0;
+void Cache::trim(const cc_trim_options& options, uint64_t* entries, uint64_t* bytes) {
+  uint64_t n = 0, b = 0, before = 0, total = 0, held = 0, count = 0, limit = 0;
+  for (auto& l : chain_.links())
+    if (l.layer->local() && l.layer->writable && l.layer->usage(&held, &count, &limit)) total += count;
+  // A layer's count of its own, as one of all layers.
+  uint64_t last = 0;
+  TrimProgress progress = [&](uint64_t done) {
+    last = done;
+    if (options.progress) options.progress(options.progress_user, before + done, total);
+  };
   for (auto& l : chain_.links()) {
     if (!l.layer->local() || !l.layer->writable) continue;
     TrimResult r;
-    if (int err = l.layer->trim(max_size, max_age_s, &r)) throw CallError{CC_E_IO, "layer " + l.layer->name() + ": " + strerror(err)};
+    if (int err = l.layer->trim(options.max_size, options.max_age_s, &r, progress)) throw CallError{CC_E_IO, "layer " + l.layer->name() + ": " + strerror(err)};
     n += r.removed_entries;
     b += r.removed_bytes;
+    before += last;
+    last = 0;
   }
   if (entries) *entries = n;
   if (bytes) *bytes = b;
