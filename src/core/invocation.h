@@ -72,6 +72,7 @@ struct Invocation {
   int64_t missed_ns = 0;
   bool recheck = false;            // a hit of this lookup is to be compiled again
   std::unique_ptr<FoundEntry> to_recheck;  // and this is what it hit
+  std::string undelivered;         // why a hit was none after all: there is nothing to store
   uint32_t next_task = CC_TASK_NONE;
   // Preprocess mode.
   bool preprocessed = false;
