@@ -105,6 +105,9 @@ std::vector<Part> parts_of(const Json& stats) {
     parts.push_back(std::move(layers));
   }
   if (tenants.rows.size() > 1) parts.push_back(std::move(tenants));
+  Part rechecks{"hits that were compiled again", "><", false, {}};
+  for (const auto& [name, count] : stats["rechecks"].items) rechecks.rows.push_back({{show_count(count.whole), show_text(name)}});
+  if (!rechecks.rows.empty()) parts.push_back(std::move(rechecks));
   for (Part part : {reasons_part(stats["uncacheable_groups"], "uncacheable"), reasons_part(stats["miss_groups"], "misses")})
     if (!part.rows.empty()) parts.push_back(std::move(part));
   return parts;

@@ -126,6 +126,7 @@ std::string Cache::stats_json(const char* file) {
   };
   reasons("uncacheable_reasons", "reason:");
   reasons("miss_reasons", "miss:");
+  reasons("rechecks", "recheck:");
   write_groups(&w, "uncacheable_groups", all, "reason:");
   write_groups(&w, "miss_groups", all, "miss:");
   w.key("miss_latency_us");
@@ -140,10 +141,15 @@ std::string Cache::stats_json(const char* file) {
     w.key("latency_us");
     write_latency(&w, all, p);
     if (!file && l.layer->usage(&bytes, &entries, &limit)) w.key("size").number(bytes).key("max_size").number(limit).key("entries").number(entries);
-    w.key("tenants").begin_array();
-    if (!file)
-      for (auto& t : l.layer->usage_by_tenant()) w.begin_object().key("tenant").string(t.tenant).key("size").number(t.bytes).key("entries").number(t.entries).end_object();
-    w.end_array();
+    if (std::vector<TenantUsage> tenants; !file && l.layer->usage_by_tenant(&tenants)) {
+      w.key("tenants").begin_array();
+      for (auto& t : tenants) {
+        w.begin_object().key("tenant").string(t.tenant).key("size").number(t.bytes).key("entries").number(t.entries);
+        if (t.limit) w.key("max_size").number(t.limit);
+        w.end_object();
+      }
+      w.end_array();
+    }
     w.end_object();
   }
   w.end_array();

@@ -79,8 +79,8 @@ uint64_t Index::now() {
   return static_cast<uint64_t>(ts.tv_sec) * kSecond + static_cast<uint64_t>(ts.tv_nsec);
 }
 
-Index::Index(const std::string& root, int umask, Files* files)
-    : root_(root), path_(root + "/index"), pending_path_(root + "/index.pending"), umask_(umask), files_(files) {}
+Index::Index(const std::string& root, int umask, Files* files, const std::string& share)
+    : root_(root), path_(root + "/index" + share), pending_path_(root + "/index.pending" + share), umask_(umask), files_(files) {}
 Index::~Index() = default;
 
 // ---- slots ------------------------------------------------------------------------------------------------------------
@@ -548,6 +548,24 @@ int Index::totals(uint64_t* bytes, uint64_t* entries) {
   return 0;
 }
 
+int Index::each(const std::function<void(const IndexKey&, uint64_t)>& f) {
+  Fd fd(open(path_.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!fd) return errno;
+  Header h;
+  size_t got = 0;
+  if (int e = pread_all(fd.get(), &h, sizeof h, 0, &got)) return e;
+  if (got != sizeof h || memcmp(h.magic, kMagic, 8) != 0 || h.version != kVersion || h.pages > (1u << 26)) return EBADMSG;
+  auto group = std::make_unique<Page[]>(kGroup);
+  for (uint32_t p = 0; p < h.pages; p += kGroup) {
+    uint32_t count = std::min<uint32_t>(kGroup, h.pages - p);
+    if (int e = pread_all(fd.get(), group.get(), count * kPage, page_at(p), &got)) return e;
+    for (uint32_t i = 0; i < got / kPage; i++)
+      for (const Slot& s : group[i].slots)
+        if (used(s) && home_of(hash_of(key_of(s)), h.pages) / kGroup == (p + i) / kGroup) f(key_of(s), uint64_t{s.kib} * 1024);
+  }
+  return 0;
+}
+
 // ---- marks ------------------------------------------------------------------------------------------------------------
 
 int Index::mark(const std::vector<IndexMark>& marks) {
@@ -566,23 +584,6 @@ int Index::look_without_lock() {
   if (fstat(fd_.get(), &st) != 0) return errno;
   if (st.st_size < page_at(kFirstPages)) return ENOENT;
   h_.pages = static_cast<uint32_t>(std::min<off_t>(st.st_size / static_cast<off_t>(kPage) - 1, 1 << 26));
-  return 0;
-}
-
-int Index::by_tenant(std::map<uint64_t, Freed>* out) {
-  std::lock_guard<std::mutex> lock(mu_);
-  if (int e = look_without_lock()) return e;
-  Page* buffer = group_buffer();
-  for (uint32_t page = 0; page < h_.pages; page += kGroup) {
-    const uint32_t count = std::min<uint32_t>(kGroup, h_.pages - page);
-    if (int e = read_pages(page, count, buffer)) return e;
-    for (uint32_t i = 0; i < count; i++)
-      for (const Slot& s : buffer[i].slots) {
-        if (!used(s) || foreign(s, page + i)) continue;
-        Freed& t = (*out)[s.tenant];
-        t.entries++, t.bytes += uint64_t{s.kib} * 1024;
-      }
-  }
   return 0;
 }
 
