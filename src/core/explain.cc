@@ -314,7 +314,6 @@ const char* kind_of(const std::string& label) {
   if (label == "quote" || label == "bracket") return "search directory";
   if (label == "tenant") return "tenant";
   if (label == " messages") return "messages";
-  if (label == " layers") return "layers";
   return "other";
 }
 
@@ -406,7 +405,7 @@ std::vector<Difference> compare(const ExplainRecord& a, const ExplainRecord& b) 
     if (label == "pwd" && x == fa["cwd"] && y == fb["cwd"]) continue;
     // Entries without diagnostics serve everybody.
     if (label == " messages" && one(fa, " diagnostics") == "no") continue;
-    if (label == " diagnostics") continue;
+    if (label == " diagnostics" || label == " layers") continue;
     const auto pairs = list_difference(x, y);
     for (auto& [p, q] : pairs) {
       Difference d{kind_of(label), p.empty() ? "added" : q.empty() ? "removed" : "changed", "", p, q, 0};
@@ -420,9 +419,11 @@ std::vector<Difference> compare(const ExplainRecord& a, const ExplainRecord& b) 
   std::vector<Difference> files;
   if (has_files) compare_files(a, b, &files);
   // What was read instead follows from what changed: another flag, another compiler.
-  if (std::any_of(out.begin(), out.end(), [](auto& d) { return d.kind != "layers" && d.kind != "messages"; }))
+  if (std::any_of(out.begin(), out.end(), [](auto& d) { return d.kind != "messages"; }))
     std::erase_if(files, [](auto& d) { return d.change == "read anew" || d.change == "no longer read"; });
   out.insert(out.end(), files.begin(), files.end());
+  // Where all else is equal, it was looked for in another place.
+  if (out.empty() && fa[" layers"] != fb[" layers"]) out.push_back({"layers", "changed", "", one(fa, " layers"), one(fb, " layers"), 0});
   return out;
 }
 
