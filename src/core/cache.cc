@@ -915,6 +915,7 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
   for (auto& d : inv->declared) output_paths.push_back(path_join(inv->cwd, d.path));
   Closure::Evidence ev;
   ev.source_date_epoch = inv->env.get("SOURCE_DATE_EPOCH");
+  for (const char* name : {"C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH", "GCC_EXEC_PREFIX"}) ev.system_dirs_by_variable = ev.system_dirs_by_variable || inv->env.get(name);
   std::vector<std::string> read, assembled;
   std::string text;
   bool listed = false;

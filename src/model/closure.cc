@@ -490,10 +490,17 @@ bool Closure::check_pieces(const Evidence& e) {
   std::vector<const char*> names = {"__TIMESTAMP__"};
   if (!dates_fixed) names.insert(names.end(), {"__DATE__", "__TIME__"});
   if (pragma_doubt()) names.push_back("dependency");
+  const char* name;
+  if (!find_pasted(all, names, &name)) return false;
+  return !name || refuse(std::string("pieces that ") + name + " could be pasted from");
+}
+
+// Which of `names` could be made of the pieces, if any. An argument is pasted by a macro only.
+bool Closure::find_pasted(const std::set<ScanPiece>& all, const std::vector<const char*>& names, const char** found) {
+  *found = nullptr;
   const std::vector<ScanPiece> pieces(all.begin(), all.end());
   auto pasted = [&](const auto& from) { return std::find_if(names.begin(), names.end(), [&](const char* n) { return can_be_pasted(from, n); }); };
   if (pasted(pieces) == names.end()) return true;
-  // An argument is pasted by a macro only.
   std::map<std::string, bool> callers;
   for (auto& p : pieces)
     each_word(p.callers, [&](const std::string& w) { callers.emplace(w, false); });
@@ -505,7 +512,8 @@ bool Closure::check_pieces(const Evidence& e) {
     if (reached) words.push_back(p.word);
   }
   auto it = pasted(words);
-  return it == names.end() || refuse(std::string("pieces that ") + *it + " could be pasted from");
+  if (it != names.end()) *found = *it;
+  return true;
 }
 
 // Which of `names` any file of the closure, or the command, defines as a macro.
@@ -518,6 +526,19 @@ bool Closure::find_macros(std::map<std::string, bool>* names) {
       if (!is_macro && f.scan && !defines(f, name, &is_macro, &text)) return false;
   }
   return true;
+}
+
+// Then -MMD leaves nothing out: for gcc a system header stands in a directory of the system, or says so, or is included by one.
+bool Closure::has_no_system_headers() const {
+  const auto& words = command_->probe_args;
+  if (!gch_ || std::find(words.begin(), words.end(), "-nostdinc") == words.end()) return false;
+  // -B brings directories of the system too; one that is given twice is of the system.
+  if (std::any_of(words.begin(), words.end(), [](const std::string& w) { return w.starts_with("-B"); })) return false;
+  const auto& dirs = command_->search_dirs;
+  if (std::any_of(dirs.begin(), dirs.end(), [](const SearchDir& d) { return d.kind == SearchDir::kSystem || d.kind == SearchDir::kAfter; })) return false;
+  for (auto& d : chain_)
+    if (std::none_of(dirs.begin(), dirs.end(), [&](const SearchDir& s) { return s.path == d; })) return false;
+  return std::none_of(files_.begin(), files_.end(), [](const File& f) { return f.scan && f.scan->flags & kScanSystemHeader; });
 }
 
 bool Closure::assembler_may_read() const {
@@ -684,7 +705,9 @@ bool Closure::check_twins() {
     imports = imports || f.scan->flags & kScanImport;
     by_digest.try_emplace(f.digest, &f);
   }
-  imports = imports || (pragma_doubt() && can_be_pasted(std::vector<ScanPiece>(pieces.begin(), pieces.end()), "once"));
+  const char* pasted = nullptr;
+  if (pragma_doubt() && !find_pasted(pieces, {"once"}, &pasted)) return false;
+  imports = imports || pasted;
   for (auto& f : files_) {
     auto it = by_digest.find(f.digest);
     if (it == by_digest.end() || it->second == &f) continue;
@@ -732,7 +755,7 @@ bool Closure::finish(const Evidence& e, uint64_t epoch, std::string* set_bytes) 
       if (!by_name) files_[it->second[0]].listed_as.push_back(p);
     }
     if (!source_listed) return refuse("its dependency file does not name the source");
-    if (!e.read_is_complete)
+    if (!e.read_is_complete && (e.system_dirs_by_variable || !has_no_system_headers()))
       for (auto& f : files_) f.read = true;
   } else {
     for (auto& f : files_) f.read = true;

@@ -7,6 +7,7 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,7 @@ class Closure {
     bool read_is_complete = false;                   // false: -MMD, system headers are missing from it
     bool assembler_read_nothing = false;             // the assembler's dependency file says so
     bool source_date_epoch = false;                  // the variable is set (and in the key)
+    bool system_dirs_by_variable = false;            // C_INCLUDE_PATH or the like is set
   };
   // After the compile. False: not to be stored, refused() says why.
   bool finish(const Evidence& evidence, uint64_t epoch, std::string* set_bytes);
@@ -110,6 +112,8 @@ class Closure {
   bool check_aliases();
   bool check_twins();
   bool check_pieces(const Evidence& e);
+  bool find_pasted(const std::set<ScanPiece>& pieces, const std::vector<const char*>& names, const char** found);
+  bool has_no_system_headers() const;
   bool find_macros(std::map<std::string, bool>* names);
   bool pragma_doubt() const;
   bool exists_still(const Exists& x);

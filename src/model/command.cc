@@ -92,7 +92,7 @@ constexpr std::string_view kAssemblerFlags[] = {
     "-mbig-endian", "-mno-relax", "-mrelax", "-many", "-maltivec", "-mvsx", "-mpower8", "-mpower9", "-mpower10", "-me500",
 };
 constexpr std::string_view kAssemblerValues[] = {
-    "-march=", "-mcpu=", "-mfpu=", "-mfloat-abi=", "-mabi=", "-mimplicit-it=", "-mrelax-relocations=", "-mx86-used-note=",
+    "-march=", "-mcpu=", "-mtune=", "-mfpu=", "-mfloat-abi=", "-mabi=", "-mimplicit-it=", "-mrelax-relocations=", "-mx86-used-note=",
     "--compress-debug-sections=", "--generate-missing-build-notes=", "-malign-branch-boundary=", "-malign-branch=",
 };
 // cc1 and LLVM options that read and write nothing and do not let other words in.

@@ -509,6 +509,9 @@ class Scanner {
           dates_.push_back(k);
         }
         break;
+      case 's':
+        if (w == "system_header") system_headers_.push_back(k);
+        break;
       case 'D':
       case 'T':
         if (w == "DATE" || w == "TIME" || w == "TIMESTAMP") dates_.push_back(k);
@@ -648,8 +651,17 @@ class Scanner {
         if (word == "pragma") pragma(at, i);
         break;
       default:
+        if (word[0] >= '0' && word[0] <= '9') linemarker(i);
         break;
     }
+  }
+
+  // # 12 "file" 3
+  void linemarker(size_t i) {
+    size_t end;
+    std::string s = text_.line(i, &end);
+    const size_t quote = s.rfind('"');
+    if (quote != npos && s.find('3', quote) != npos) r_->flags |= kScanSystemHeader;
   }
 
   void include(size_t at, std::string_view word, size_t i) {
@@ -766,7 +778,6 @@ class Scanner {
     };
     uint32_t f = 0;
     if (has("once")) f |= kScanOnce;
-    if (has("system_header")) f |= kScanSystemHeader;
     if (has("dependency")) f |= kScanDependency;
     if (has("pch_preprocess") || has("hdrstop")) f |= kScanPch;
     if (has("clang") && has("module")) f |= kScanModule;
@@ -794,6 +805,8 @@ class Scanner {
       if (whole && !text_.inert(at)) r_->flags |= kScanDependency;
       else if (whole || in_define(at)) r_->flags |= kScanPragmaText;
     }
+    for (auto [at, n] : system_headers_)
+      if (!text_.comment(at)) r_->flags |= kScanSystemHeader;
     for (auto [at, n] : embeds_)
       if (!text_.inert(at)) r_->flags |= kScanEmbed;
   }
@@ -974,7 +987,7 @@ class Scanner {
   bool has_ = false;
   std::unique_ptr<Calls> calls_;
   std::vector<size_t> marks_;
-  std::vector<Token> asms_, dates_, pragmas_, dependencies_, incbins_, modules_, embeds_, pieces_;
+  std::vector<Token> asms_, system_headers_, dates_, pragmas_, dependencies_, incbins_, modules_, embeds_, pieces_;
   std::unordered_set<std::string> seen_;
 };
 
@@ -1107,7 +1120,7 @@ bool can_be_pasted(const std::vector<std::string>& pieces, std::string_view name
 
 std::string encode_scan(const ScanResult& r) {
   std::string out;
-  put_varint(&out, 5);
+  put_varint(&out, 6);
   put_varint(&out, r.flags);
   put_varint(&out, r.operands.size());
   for (auto& o : r.operands) {
@@ -1124,7 +1137,7 @@ std::string encode_scan(const ScanResult& r) {
 bool decode_scan(std::string_view bytes, ScanResult* r) {
   Reader in(bytes);
   *r = {};
-  if (in.varint() != 5) return false;
+  if (in.varint() != 6) return false;
   r->flags = static_cast<uint32_t>(in.varint());
   uint64_t n = in.varint();
   if (n > in.left()) return false;

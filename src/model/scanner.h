@@ -37,7 +37,7 @@ enum ScanFlags : uint32_t {
   kScanAsmDoubt = 1u << 7,         // an asm template with words that are no string literals before its first ':' or ')'
   kScanOnce = 1u << 8,             // #pragma once
   kScanModule = 1u << 9,           // import/module/export module declarations, #pragma clang module
-  kScanSystemHeader = 1u << 10,    // #pragma GCC system_header
+  kScanSystemHeader = 1u << 10,    // the word system_header, or a linemarker with flag 3
   kScanPch = 1u << 11,             // #pragma GCC pch_preprocess, hdrstop
   kScanSpells = 1u << 12,          // a string literal with ".inc" or "incbin" in it that a macro could bring into an asm template
   kScanImport = 1u << 13,          // #import

@@ -420,6 +420,32 @@ def header_that_is_touched_only(b):
 
 
 @test()
+def no_system_headers_under_MMD(b):
+    """With -nostdinc the list is whole, unless a header says that it is one of the system: what is in dead branches does not count."""
+    if b.cc != 'gcc':
+        skip('clang is always asked for all')
+    os.mkdir(b.path('inc'))
+    b.write('a.c', '#include <h.h>\n#ifdef NO\n#include <dead.h>\n#endif\nint f(void) { return H; }\n')
+    b.write('inc/h.h', header(11))
+    b.write('inc/dead.h', '#include F(x)\nconst char *s = __DATE__;\n')
+    args = ('gcc', '-nostdinc', '-MMD', '-Iinc', *C)
+    yield
+    b.proven(*args)
+    b.rewrite('inc/h.h', '#include <i.h>\n')
+    b.write('inc/i.h', header(22))
+    b.fresh(*args)
+    # Now i.h is on no list.
+    for text in ('#pragma GCC system_header\n', '# 1 "inc/h.h" 3\n', '#define P(x) _Pragma(#x)\nP(GCC system_header)\n'):
+        b.rewrite('inc/dead.h', '/* nothing */\n')
+        b.rewrite('inc/h.h', text + '#include <i.h>\n')
+        b.rewrite('inc/i.h', header(33))
+        b.same(*args)
+        b.same(*args)
+        b.rewrite('inc/i.h', header(44))
+        b.fresh(*args)
+
+
+@test()
 def header_of_the_system_in_a_user_directory_under_MMD(b):
     """-MMD does not list what `#pragma GCC system_header` makes a system header."""
     b.write('a.c', '#include "h.h"\n#include <s.h>\nint f(void) { return H + S; }\n')

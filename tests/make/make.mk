@@ -7,4 +7,8 @@ test-projects: $(B)/cchain $(B)/cchain-sh ## real projects built by make, throug
 	tests/make/recipes.sh $(B)
 	tests/make/projects.sh $(B) zlib lua5.4 redis
 	tests/make/survey.sh $(B)
-.PHONY: test-projects
+test-kernel: $(B)/cchain ## a Linux kernel built by make, plain, cold and warm (fetches it; three kernel builds long)
+	tests/tools/packages.sh test kernel
+	tests/make/kernel.sh $(B)
+soak: test-kernel
+.PHONY: test-projects test-kernel

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The Debian packages that building, testing and measuring need: says which are missing, and installs them after asking.
-#   packages.sh SET…            build, test, projects, quickstart, bench (each holds build); installs nothing when all is there
+#   packages.sh SET…            build, test, projects, kernel, quickstart, bench (each holds build); installs nothing when all is there
 #   packages.sh --list SET…     only names the packages
 #   packages.sh --missing SET…  only names those that are missing
 # It asks on a terminal unless YES=1. It never edits the machine's package sources, and none of these packages brings a service.
@@ -26,6 +26,7 @@ packages_of() {
     test) echo "$build dpkg-dev libcmocka-dev pkg-config clang $(clang_rt) ninja-build cmake autoconf strace python3 python3-pip ccache valgrind fakeroot abigail-tools" ;;
     quickstart) echo "$build ninja-build cmake python3 dpkg-dev" ;;
     bench) echo "$build clang ninja-build valgrind strace python3 python3-pip ccache dpkg-dev" ;;
+    kernel) echo "$build linux-source-6.1 xz-utils flex bison bc libelf-dev kmod rsync cpio python3" ;;
     projects) echo "$build ccache dpkg-dev fakeroot debhelper cmake ninja-build meson autoconf automake libtool-bin libreadline-dev libncurses-dev tcl gettext autopoint pkg-config python3" ;;
     *) usage ;;
   esac
