@@ -163,6 +163,9 @@ class Cache {
     std::vector<Seen> seen;
   };
   std::vector<SessionHit> session_hits_;
+  std::vector<Looker::Node*> session_files_;  // those that hits have seen, each once
+  std::atomic<uint64_t> session_serial_{0};   // its first epoch
+  uint64_t session_changes_ = 0;              // of Looker::changes() when it began
   std::vector<std::string> outdated_;
   std::vector<const char*> outdated_c_;
 
