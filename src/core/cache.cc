@@ -240,7 +240,7 @@ std::unique_ptr<Invocation> Cache::parse(std::vector<std::string> argv, std::str
   }
   for (auto& [name, value] : inv->line_env) inv->env.set(name, value);
   if (refused.empty()) {
-    parse_invocation(config_, std::move(argv), inv.get());
+    parse_invocation(config_, std::move(argv), inv.get(), &programs_, session_depth_.load(std::memory_order_acquire) > 0 ? session_epoch_.load(std::memory_order_acquire) : 0);
   } else {
     inv->argv = std::move(argv);
     inv->uncacheable = std::move(refused);
@@ -1030,6 +1030,7 @@ void Cache::session_changed(const char* path) {
   }
   if (path[0] != '/') throw CallError{CC_E_INVALID, std::string("cc_session_changed: not an absolute path: ") + path};
   looker_.forget_way(path);  // the folders may be as new as it is
+  programs_.forget();
 }
 int Cache::session_end() {
   if (session_depth_.load() <= 0) throw CallError{CC_E_STATE, "cc_session_end without cc_session_begin"};

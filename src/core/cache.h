@@ -148,6 +148,7 @@ class Cache {
   Looker looker_;
   Table memo_;
   CompilerStore compilers_;
+  FoundPrograms programs_;
   CancelSignal cancel_;
   Table breakers_;
   Chain chain_;
