@@ -33,6 +33,7 @@ mkdir -p "$work"
 if [ ! -e "$work/plain" ]; then
   rm -rf "$tree"
   tar -xJf "$archive" -C "$work" && cd "$tree" && make tinyconfig >"$work/config.log" 2>&1 || { tail -n 20 "$work/config.log"; exit 1; }
+  make clean >/dev/null  # of what made the configuration
   find . -exec touch -hd '1 hour ago' {} +
   build plain
   echo "$took" >"$work/plain.time"
