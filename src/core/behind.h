@@ -70,10 +70,11 @@ class Behind {
     InputsRecord::Set set;
     std::string spooled;        // the file it came from
     Fd lock;                    // of that file
-    int tries = 0;
+    int tries = 0, lost = 0;
     int64_t not_before_ms = 0;
     cc_transfer transfer;
     std::string read;           // the record as it stands
+    std::string etag;           // and what the server calls that state
     StringSink sink{nullptr, 0};
     size_t charged = 0;         // to the bound of the queue
     Address address() const { return {space, words.tenant, words.hex, words.blob}; }
