@@ -256,7 +256,7 @@ cc_transfer* Behind::next(Lane* lane) {
           j->transfer.data = j->bytes->data();
           j->transfer.size = j->bytes->size();
           j->transfer.flags = j->replace ? CC_PUT_REPLACE : 0;
-          if (j->lost < kMaxLost) snprintf(j->transfer.etag, sizeof j->transfer.etag, "%s", j->etag.c_str());
+          if (j->lost < kMaxLost && !lane->unconditional) snprintf(j->transfer.etag, sizeof j->transfer.etag, "%s", j->etag.c_str());
         }
         j->transfer.user = j;
         j->tries++;
@@ -320,6 +320,7 @@ void Behind::done(Lane* lane, cc_transfer* t) {
     bool there = t->status == CC_LAYER_HIT;
     if (there) open_record(lane, *job, job->read, &r);
     job->read = std::string();
+    if (there && job->lost && job->etag == t->etag) lane->unconditional = true;
     job->etag = there ? t->etag : "";
     std::string bytes;
     if (!merge_set(&r, job->set) || !make_record(lane, *job, r, &bytes)) return finished(lane, std::move(own), false);

@@ -85,6 +85,7 @@ class Behind {
     Spool spool;
     std::mutex mutex;
     std::condition_variable wake, idle;
+    bool unconditional = false;  // the server refuses the very state that it gave (Ceph 16 wants no quotes): records are put without If-Match
     std::deque<std::unique_ptr<Job>> waiting;
     std::vector<std::unique_ptr<Job>> under_way;
     int64_t pause_until_ms = 0;

@@ -355,7 +355,8 @@ def test_rgw_jobs_of_ci(folder):
 
 
 def test_rgw_two_writers_of_one_record(folder):
-    """The real server's If-Match: a put of a state that has changed is refused, and merged again. A relay in between lets another one be faster."""
+    """A put of a state that has changed is refused, and merged again; Ceph 16 refuses the right state as well, for its quotes: then it is put without a
+    condition. A relay in between lets another one be faster."""
     from test_command import Machine, choices
     r = rgw(folder)
     choose = choices(folder)
@@ -398,8 +399,8 @@ def test_rgw_two_writers_of_one_record(folder):
         policy = json.dumps({'Version': '2012-10-17', 'Statement': [{'Effect': 'Allow', 'Principal': '*', 'Action': ['s3:*'], 'Resource': ['arn:aws:s3:::two', 'arn:aws:s3:::two/*']}]})
         request(r, 'PUT', '/two', policy.encode(), [('policy', '')], expect=204)
         Machine(folder, 'c', 's3://two/cache?endpoint=http://127.0.0.1:%d&credentials=none&timeout_ms=20000&connect_timeout_ms=20000' % relay.server_address[1]).compile('f0')
-        equal([s for _, s in puts], [412, 200], str(puts))
-        check(all(tag and tag.startswith('"') for tag, _ in puts), puts)
+        equal([s for _, s in puts], [412, 200] if len(puts) == 2 else [412, 412, 200], str(puts))
+        check(puts[0][0].startswith('"') and puts[0][0] != puts[1][0], puts)
         for n in (3, 4, 5):
             choose(n)
             d = machine('d%d' % n)
