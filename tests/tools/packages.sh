@@ -26,7 +26,7 @@ packages_of() {
     test) echo "$build dpkg-dev libcmocka-dev pkg-config clang $(clang_rt) ninja-build cmake autoconf strace python3 python3-pip ccache valgrind fakeroot abigail-tools" ;;
     quickstart) echo "$build ninja-build cmake python3 dpkg-dev" ;;
     bench) echo "$build clang ninja-build valgrind strace python3 python3-pip ccache dpkg-dev" ;;
-    projects) echo "$build ccache dpkg-dev fakeroot debhelper cmake ninja-build meson autoconf automake libtool-bin libreadline-dev python3" ;;
+    projects) echo "$build ccache dpkg-dev fakeroot debhelper cmake ninja-build meson autoconf automake libtool-bin libreadline-dev libncurses-dev tcl gettext autopoint pkg-config python3" ;;
     *) usage ;;
   esac
 }
