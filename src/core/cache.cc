@@ -205,7 +205,7 @@ Cache::~Cache() {
     if (behind_) behind_->hurry();
     wait_behind(CC_TIMEOUT_DEFAULT, false);
     if (behind_) behind_->stop();
-    for (auto& l : chain_.links()) l.layer->flush();
+    chain_.flush();
     write_stats();
   } catch (...) {  // no memory: statistics are lost
   }
@@ -563,6 +563,11 @@ bool Cache::find_direct(Invocation* inv, uint64_t e, ResultOwner* owner) {
 int Cache::find(Invocation* inv, const std::string& tenant, uint64_t e, ResultOwner* owner) {
   inv->next_task = CC_TASK_NONE;
   inv->to_recheck.reset();
+  auto set_aside = [&] {
+    inv->to_recheck = std::make_unique<Recheck>(Recheck{parts_of(owner->found.e), owner->found.bytes, owner->found.key, owner->found.layer});
+    owner->found = {};
+    owner->reason = kRecheck;
+  };
   if (inv->from_key && inv->uncacheable.empty()) {
     inv->tenant = tenant;
     KeyHasher h("cchain host result 1");
@@ -589,10 +594,7 @@ int Cache::find(Invocation* inv, const std::string& tenant, uint64_t e, ResultOw
     if (prefetcher_) prefetcher_->passed(inv->invocation_key);
     if (!config_.recache && uses_direct() && find_direct(inv, e, owner)) {
       if (!inv->recheck) return 1;
-      auto& kept = inv->to_recheck = std::make_unique<FoundEntry>(std::move(owner->found));
-      decode_entry(kept->bytes, kept->key, config_.max_entry_size, &kept->e, &kept->decoded);  // views into where they are now
-      owner->found = {};
-      owner->reason = kRecheck;
+      set_aside();
     }
     if (behind_) behind_->send_spooled();
     if (config_.recache) owner->reason = "recache is on";
@@ -626,12 +628,16 @@ int Cache::find(Invocation* inv, const std::string& tenant, uint64_t e, ResultOw
     inv->preprocessed = true;
   }
   if (uses_preprocess() && inv->preprocess_refused.empty() && !config_.recache && !inv->to_recheck) {
-    if (find_entry(inv, inv->preprocessed_key, false, owner, &inv->preprocessed_streams_key)) return 1;
-    owner->reason = owner->found.untrusted.empty() ? "the preprocessed source is new" : owner->found.untrusted;
+    if (find_entry(inv, inv->preprocessed_key, false, owner, &inv->preprocessed_streams_key)) {
+      if (!inv->recheck) return 1;
+      set_aside();
+    } else {
+      owner->reason = owner->found.untrusted.empty() ? "the preprocessed source is new" : owner->found.untrusted;
+    }
   }
   inv->next_task = CC_TASK_COMPILE;
   bool direct_out = !inv->direct_refused.empty();
-  bool preprocess_out = !uses_preprocess() || !inv->preprocess_refused.empty() || inv->to_recheck;
+  bool preprocess_out = !uses_preprocess() || !inv->preprocess_refused.empty() || (inv->to_recheck && !inv->preprocessed);
   if (direct_out && preprocess_out) {
     inv->uncacheable = uses_direct() ? inv->direct_refused : inv->preprocess_refused;
     owner->reason = inv->uncacheable;
@@ -898,13 +904,15 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
   if (!taken.why.empty()) refuse(taken.why);
   pub->own = std::move(taken.hold);
   e.outputs = std::move(taken.outputs);
+  // As the compiler made it, before anything is done to it.
+  const std::vector<std::pair<std::string, Xxh128>> made = inv->to_recheck ? parts_of(e) : std::vector<std::pair<std::string, Xxh128>>();
   auto add_key = [&](const Digest& key) { pub->keys.push_back(streams ? class_key(key, inv->stream_class) : key); };
   auto done = [&] {
     inv->close_temporaries();
     pub->tenant = tenant;
     // The old one has to go from where it can't be dropped, too.
     if (inv->to_recheck) {
-      if (rechecked(inv, e)) return 0;
+      if (rechecked(inv, made, e)) return 0;
       pub->replace = true;
     }
     pub->meta = metadata(*inv, r);
@@ -1236,7 +1244,7 @@ int Cache::flush(int32_t timeout_ms) {
   int left = wait_idle(timeout_ms);
   if (behind_ && all > 0) behind_->send_spooled();
   if (behind_) left += wait_behind(static_cast<int32_t>(std::max<int64_t>(0, all - (Behind::now_ms() - start))), true);
-  for (auto& l : chain_.links()) l.layer->flush();
+  chain_.flush();
   write_stats();
   return left;
 }

@@ -123,7 +123,9 @@ class Cache {
   EntryState check_blob(size_t link, const Address& a, std::string_view bytes, std::string* why) const;
   // Whether a hit of it is to be compiled again; what came of that.
   bool draw_recheck(const Invocation& inv) const;
-  bool rechecked(Invocation* inv, const Entry& made);
+  static std::vector<std::pair<std::string, Xxh128>> parts_of(const Entry& e);
+  // True if the parts are the same. Else the entry is dropped and told of; `now` is kept beside it.
+  bool rechecked(Invocation* inv, const std::vector<std::pair<std::string, Xxh128>>& made, const Entry& now);
   // An entry with diagnostics lies under `streams_key` if one is given.
   bool find_entry(Invocation* inv, const Digest& key, bool streams_first, ResultOwner* owner, const Digest* streams_key);
   bool deliver(Invocation* inv, ResultOwner* owner, bool depfile, std::string* why);

@@ -26,13 +26,12 @@ struct TakenOutputs {
   std::string why;
 };
 
-// An entry as it was found: `e` points into `bytes` and `decoded`.
-struct FoundEntry {
-  std::string bytes, decoded;
-  Entry e;
-  uint32_t layer = 0;
+// A hit that is compiled again: the parts of the result as they would have been delivered, in words and by their checksums, and the entry itself.
+struct Recheck {
+  std::vector<std::pair<std::string, Xxh128>> parts;
+  std::string bytes;
   Digest key;
-  std::string untrusted;  // why one that is there was not taken
+  uint32_t layer = 0;
 };
 
 struct Invocation {
@@ -74,7 +73,7 @@ struct Invocation {
   std::string miss_reason;         // as it was counted; empty: it was not
   int64_t missed_ns = 0;
   bool recheck = false;            // a hit of this lookup is to be compiled again
-  std::unique_ptr<FoundEntry> to_recheck;  // and this is what it hit
+  std::unique_ptr<Recheck> to_recheck;
   std::string undelivered;         // why a hit was none after all: there is nothing to store
   uint32_t next_task = CC_TASK_NONE;
   // Preprocess mode.
