@@ -13,7 +13,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <unordered_map>
 
 #include "base/dynamic.h"
 #include "base/json.h"
@@ -208,7 +207,7 @@ Cache::~Cache() {
     if (behind_) behind_->hurry();
     wait_behind(CC_TIMEOUT_DEFAULT, false);
     if (behind_) behind_->stop();
-    for (auto& l : chain_.links()) l.layer->flush();
+    chain_.flush();
     write_stats();
   } catch (...) {  // no memory: statistics are lost
   }
@@ -278,7 +277,7 @@ std::unique_ptr<Invocation> Cache::understand(std::vector<std::string> argv, std
   }
   for (auto& [name, value] : inv->line_env) inv->env.set(name, value);
   if (refused.empty()) {
-    parse_invocation(config_, std::move(argv), inv.get());
+    parse_invocation(config_, std::move(argv), inv.get(), &programs_, session_depth_.load(std::memory_order_acquire) > 0 ? session_epoch_.load(std::memory_order_acquire) : 0);
   } else {
     inv->argv = std::move(argv);
     inv->uncacheable = std::move(refused);
@@ -342,6 +341,8 @@ void Cache::task(Invocation* inv, cc_task* out) {
   };
   constexpr uint32_t kBoth = CC_CAPTURE_STDOUT | CC_CAPTURE_STDERR;
   std::vector<std::string> argv, env;
+  std::string why;
+  if (inv->announced && inv->next_task == CC_TASK_NONE && !inv->compiler && inv->uncacheable.empty()) find_compiler(inv, epoch(), &why);
   if (inv->next_task == CC_TASK_PROBE && inv->probe_run) {
     if (inv->probe_run->next(&argv, &env)) return hand_out(CC_TASK_PROBE, argv, env, inv->question.cwd, kBoth);
     if (!inv->probe_run->refused().empty()) {
@@ -487,23 +488,24 @@ void Cache::uncount_miss(const std::string& why) {
   reasons_["miss:" + why]--;
 }
 
-bool Cache::keys(Invocation* inv, const std::string& tenant, uint64_t e, std::string* why) {
-  auto known = compilers_.get(inv->probe, inv->question.cwd, e, &inv->compiler_changed);
-  if (!known) {
-    inv->compiler.reset();
-    if (inv->only_known) return false;
-    if (!inv->probe_run) inv->probe_run = std::make_unique<Probe>(inv->question, inv->env, &looker_, &memo_);
-    if (!inv->probe_run->refused().empty()) {
-      inv->uncacheable = inv->probe_run->refused();
-      inv->probe_run.reset();
-      *why = inv->uncacheable;
-      return false;
-    }
-    inv->next_task = CC_TASK_PROBE;
-    *why = "the compiler is not known yet: it must be probed";
+bool Cache::find_compiler(Invocation* inv, uint64_t e, std::string* why) {
+  inv->compiler = compilers_.get(inv->probe, inv->question.cwd, e, &inv->compiler_changed);
+  if (inv->compiler) return true;
+  if (inv->only_known) return false;
+  if (!inv->probe_run) inv->probe_run = std::make_unique<Probe>(inv->question, inv->env, &looker_, &memo_);
+  if (!inv->probe_run->refused().empty()) {
+    inv->uncacheable = inv->probe_run->refused();
+    inv->probe_run.reset();
+    *why = inv->uncacheable;
     return false;
   }
-  inv->compiler = known;
+  inv->next_task = CC_TASK_PROBE;
+  *why = "the compiler is not known yet: it must be probed";
+  return false;
+}
+
+bool Cache::keys(Invocation* inv, const std::string& tenant, uint64_t e, std::string* why) {
+  if (!find_compiler(inv, e, why)) return false;
   Looker::Node* source = looker_.node(path_join(inv->cwd, inv->command.source));
   Looker::Look l = looker_.look(source, e);
   if (l.error || !l.id.is_regular()) {
@@ -555,8 +557,13 @@ bool Cache::find_direct(Invocation* inv, uint64_t e, ResultOwner* owner) {
     }
     if (!find_entry(inv, ev.key, s.streams, owner, nullptr)) return false;
     if (in_session && !inv->recheck) {
+      SessionHit h{inv->declared.empty() ? "" : path_join(inv->cwd, inv->declared[0].path), std::move(used)};
+      std::vector<Looker::Node*> fresh;
+      for (auto& file : h.seen)
+        if (Looker::first_use(file.node, session_serial_)) fresh.push_back(file.node);
       std::lock_guard<std::mutex> lock(session_mutex_);
-      session_hits_.push_back({inv->declared.empty() ? "" : path_join(inv->cwd, inv->declared[0].path), std::move(used)});
+      session_files_.insert(session_files_.end(), fresh.begin(), fresh.end());
+      session_hits_.push_back(std::move(h));
     }
     return true;
   });
@@ -568,6 +575,11 @@ bool Cache::find_direct(Invocation* inv, uint64_t e, ResultOwner* owner) {
 int Cache::find(Invocation* inv, const std::string& tenant, uint64_t e, ResultOwner* owner) {
   inv->next_task = CC_TASK_NONE;
   inv->to_recheck.reset();
+  auto set_aside = [&] {
+    inv->to_recheck = std::make_unique<Recheck>(Recheck{parts_of(owner->found.e), owner->found.bytes, owner->found.key, owner->found.layer});
+    owner->found = {};
+    owner->reason = kRecheck;
+  };
   if (inv->from_key && inv->uncacheable.empty()) {
     inv->tenant = tenant;
     KeyHasher h("cchain host result 1");
@@ -594,10 +606,7 @@ int Cache::find(Invocation* inv, const std::string& tenant, uint64_t e, ResultOw
     if (prefetcher_) prefetcher_->passed(inv->invocation_key);
     if (!config_.recache && uses_direct() && find_direct(inv, e, owner)) {
       if (!inv->recheck) return 1;
-      auto& kept = inv->to_recheck = std::make_unique<FoundEntry>(std::move(owner->found));
-      decode_entry(kept->bytes, kept->key, config_.max_entry_size, &kept->e, &kept->decoded);  // views into where they are now
-      owner->found = {};
-      owner->reason = kRecheck;
+      set_aside();
     }
     if (behind_) behind_->send_spooled();
     if (config_.recache) owner->reason = "recache is on";
@@ -631,12 +640,16 @@ int Cache::find(Invocation* inv, const std::string& tenant, uint64_t e, ResultOw
     inv->preprocessed = true;
   }
   if (uses_preprocess() && inv->preprocess_refused.empty() && !config_.recache && !inv->to_recheck) {
-    if (find_entry(inv, inv->preprocessed_key, false, owner, &inv->preprocessed_streams_key)) return 1;
-    owner->reason = owner->found.untrusted.empty() ? "the preprocessed source is new" : owner->found.untrusted;
+    if (find_entry(inv, inv->preprocessed_key, false, owner, &inv->preprocessed_streams_key)) {
+      if (!inv->recheck) return 1;
+      set_aside();
+    } else {
+      owner->reason = owner->found.untrusted.empty() ? "the preprocessed source is new" : owner->found.untrusted;
+    }
   }
   inv->next_task = CC_TASK_COMPILE;
   bool direct_out = !inv->direct_refused.empty();
-  bool preprocess_out = !uses_preprocess() || !inv->preprocess_refused.empty() || inv->to_recheck;
+  bool preprocess_out = !uses_preprocess() || !inv->preprocess_refused.empty() || (inv->to_recheck && !inv->preprocessed);
   if (direct_out && preprocess_out) {
     inv->uncacheable = uses_direct() ? inv->direct_refused : inv->preprocess_refused;
     owner->reason = inv->uncacheable;
@@ -909,6 +922,8 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
   if (!taken.why.empty()) refuse(taken.why);
   pub->own = std::move(taken.hold);
   e.outputs = std::move(taken.outputs);
+  // As the compiler made it, before anything is done to it.
+  const std::vector<std::pair<std::string, Xxh128>> made = inv->to_recheck ? parts_of(e) : std::vector<std::pair<std::string, Xxh128>>();
   auto add_key = [&](const Digest& key) { pub->keys.push_back(streams ? class_key(key, inv->stream_class) : key); };
   uint64_t looked = 0;  // the epoch in which the inputs were looked at again
   auto done = [&] {
@@ -916,7 +931,7 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
     pub->tenant = tenant;
     // The old one has to go from where it can't be dropped, too.
     if (inv->to_recheck) {
-      if (rechecked(inv, e)) return 0;
+      if (rechecked(inv, made, e)) return 0;
       pub->replace = true;
     }
     pub->meta = metadata(*inv, r);
@@ -939,6 +954,7 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
   for (auto& d : inv->declared) output_paths.push_back(path_join(inv->cwd, d.path));
   Closure::Evidence ev;
   ev.source_date_epoch = inv->env.get("SOURCE_DATE_EPOCH");
+  for (const char* name : {"C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH", "GCC_EXEC_PREFIX"}) ev.system_dirs_by_variable = ev.system_dirs_by_variable || inv->env.get(name);
   std::vector<std::string> read, assembled;
   std::string text;
   bool listed = false;
@@ -958,7 +974,10 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
     for (auto& p : assembled) {
       FileId id;
       bool there = stat_file(path_join(inv->cwd, p).c_str(), &id) == 0;
-      bool temporary = !there && (p == "{standard input}" || p == path_base(inv->command.source) || (p.size() > 2 && p.compare(p.size() - 2, 2, ".s") == 0));
+      const bool source = p == path_base(inv->command.source);
+      bool temporary = !there && (p == "{standard input}" || source || (p.size() > 2 && p.compare(p.size() - 2, 2, ".s") == 0));
+      // Another file of that name in the working directory is none that it read, unless its text could say so.
+      temporary = temporary || (source && inv->closure && !inv->closure->assembler_may_read());
       if (!temporary && !(there && inv->closure && inv->closure->known(id))) refuse("the assembler read " + p);
       if (!temporary && listed) read.push_back(p);
     }
@@ -1082,9 +1101,12 @@ void Cache::session_begin() {
   std::lock_guard<std::mutex> lock(session_mutex_);
   if (session_depth_.load() <= 0) {
     session_hits_.clear();
+    session_files_.clear();
     outdated_.clear();
     // Before the depth says so: a lookup that comes between must not take the last session's looks for this one's.
-    session_epoch_.store(looker_.new_epoch(), std::memory_order_release);
+    session_serial_.store(looker_.new_epoch(), std::memory_order_relaxed);
+    session_changes_ = looker_.changes();
+    session_epoch_.store(session_serial_, std::memory_order_release);
   }
   session_depth_.fetch_add(1, std::memory_order_acq_rel);
 }
@@ -1096,27 +1118,22 @@ void Cache::session_changed(const char* path) {
   }
   if (path[0] != '/') throw CallError{CC_E_INVALID, std::string("cc_session_changed: not an absolute path: ") + path};
   looker_.forget_way(path);  // the folders may be as new as it is
+  programs_.forget();
 }
 int Cache::session_end() {
   if (session_depth_.load() <= 0) throw CallError{CC_E_STATE, "cc_session_end without cc_session_begin"};
   if (session_depth_.fetch_sub(1) != 1) return 0;
   // What each hit saw against what is there now. A directory may change in ways that matter to nobody here; files are what a hit depends on.
   std::lock_guard<std::mutex> lock(session_mutex_);
-  std::unordered_map<Looker::Node*, uint64_t> now;
+  const uint64_t now = looker_.new_epoch();
+  for (auto* file : session_files_) looker_.look(file, now);
+  const bool quiet = looker_.changes() == session_changes_;
   outdated_.clear();
+  auto outdated = [&](const Seen& file) { return looker_.look(file.node, now).version != file.version; };
   for (auto& hit : session_hits_)
-    for (auto& s : hit.seen) {
-      auto [it, fresh] = now.try_emplace(s.node, 0);
-      if (fresh) {
-        FileId id;
-        int err = stat_file(s.node->path.c_str(), &id);
-        it->second = seen_id(err, id);
-      }
-      if (it->second == s.id) continue;
-      outdated_.push_back(std::move(hit.output));
-      break;
-    }
+    if (!quiet && std::any_of(hit.seen.begin(), hit.seen.end(), outdated)) outdated_.push_back(std::move(hit.output));
   session_hits_.clear();
+  session_files_.clear();
   return static_cast<int>(outdated_.size());
 }
 int Cache::session_outdated(const char* const** outputs) {
@@ -1253,7 +1270,7 @@ int Cache::flush(int32_t timeout_ms) {
   int left = wait_idle(timeout_ms);
   if (behind_ && all > 0) behind_->send_spooled();
   if (behind_) left += wait_behind(static_cast<int32_t>(std::max<int64_t>(0, all - (Behind::now_ms() - start))), true);
-  for (auto& l : chain_.links()) l.layer->flush();
+  chain_.flush();
   write_stats();
   return left;
 }
@@ -1283,6 +1300,7 @@ void Cache::prefetch(Invocation* const* invs, size_t count, const char* tenant_c
   for (size_t i = 0; i < count; i++) {
     const Invocation& from = *invs[i];
     if (!from.uncacheable.empty()) continue;
+    invs[i]->announced = !from.from_key;
     auto inv = std::make_unique<Invocation>();
     inv->only_known = true;
     inv->cwd = from.cwd;

@@ -128,10 +128,14 @@ class Cache {
   EntryState check_blob(size_t link, const Address& a, std::string_view bytes, std::string* why) const;
   // Whether a hit of it is to be compiled again; what came of that.
   bool draw_recheck(const Invocation& inv) const;
-  bool rechecked(Invocation* inv, const Entry& made);
+  static std::vector<std::pair<std::string, Xxh128>> parts_of(const Entry& e);
+  // True if the parts are the same. Else the entry is dropped and told of; `now` is kept beside it.
+  bool rechecked(Invocation* inv, const std::vector<std::pair<std::string, Xxh128>>& made, const Entry& now);
   // An entry with diagnostics lies under `streams_key` if one is given.
   bool find_entry(Invocation* inv, const Digest& key, bool streams_first, ResultOwner* owner, const Digest* streams_key);
   bool deliver(Invocation* inv, ResultOwner* owner, bool depfile, std::string* why);
+  // False: what is to be asked of it is the next task, or the invocation is refused.
+  bool find_compiler(Invocation* inv, uint64_t epoch, std::string* why);
   bool keys(Invocation* inv, const std::string& tenant, uint64_t epoch, std::string* why);
   bool collect_outputs(const Invocation* inv, const cc_result& result, TakenOutputs* taken) const;
   bool uses_direct() const { return config_.mode != Mode::kPreprocess; }
@@ -171,6 +175,7 @@ class Cache {
   ExplainLog explain_log_;
   Table memo_;
   CompilerStore compilers_;
+  FoundPrograms programs_;
   CancelSignal cancel_;
   Table breakers_, verified_;
   Chain chain_;
@@ -186,6 +191,9 @@ class Cache {
     std::vector<Seen> seen;
   };
   std::vector<SessionHit> session_hits_;
+  std::vector<Looker::Node*> session_files_;  // those that hits have seen, each once
+  std::atomic<uint64_t> session_serial_{0};   // its first epoch
+  uint64_t session_changes_ = 0;              // of Looker::changes() when it began
   std::vector<std::string> outdated_;
   std::vector<const char*> outdated_c_;
 

@@ -50,6 +50,13 @@ void Chain::set_keys(const std::vector<LayerConfig>& configured, const std::stri
   }
 }
 
+void Chain::flush() {
+  for (auto& l : links_) {
+    l.layer->flush();
+    if (l.trust) l.trust->flush();
+  }
+}
+
 bool Chain::wants_library() const {
   for (auto& l : links_)
     if (l.trust && (l.trust->wants_library() || (l.config.sign_key && l.config.sign_key->kind == SealKind::kEd25519 && writable(l)))) return true;

@@ -11,7 +11,6 @@
 #include "base/log.h"
 #include "core/behind.h"
 #include "core/config.h"
-#include "core/invocation.h"
 #include "core/trust.h"
 #include "layers/layer.h"
 #include "model/entry.h"
@@ -36,6 +35,8 @@ class Chain {
   bool has_remote() const { return has_remote_; }
   // Once all layers are there, if the configuration gives keys to any of them (one that is not used included).
   void set_keys(const std::vector<LayerConfig>& configured, const std::string& token, Table* verified);
+  // What is kept in memory reaches the disk.
+  void flush();
   // Whether there is a seal to make or to judge for which a library must be loaded.
   bool wants_library() const;
   // With a remote layer: what is not to delay an answer goes this way. Its lanes are numbered as the links.
@@ -43,7 +44,14 @@ class Chain {
   const std::vector<Link>& links() const { return links_; }
   bool empty() const { return links_.empty(); }
 
-  using Found = FoundEntry;
+  // An entry as it was found: `e` points into `bytes` and `decoded`.
+  struct Found {
+    std::string bytes, decoded;
+    Entry e;
+    uint32_t layer = 0;
+    Digest key;
+    std::string untrusted;  // why one that is there was not taken
+  };
   // The first whole entry of `key` that serves `stream_class` (one without streams serves everybody). Copies it to earlier writable layers.
   bool get_entry(std::string_view tenant, const Digest& key, std::string_view stream_class, uint64_t limit, const std::atomic<bool>& cancelled, Found* found);
   // 0: in every writable layer, or there already; else the errno of the first local layer that failed.

@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <deque>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,13 +27,12 @@ struct TakenOutputs {
   std::string why;
 };
 
-// An entry as it was found: `e` points into `bytes` and `decoded`.
-struct FoundEntry {
-  std::string bytes, decoded;
-  Entry e;
-  uint32_t layer = 0;
+// A hit that is compiled again: the parts of the result as they would have been delivered, in words and by their checksums, and the entry itself.
+struct Recheck {
+  std::vector<std::pair<std::string, Xxh128>> parts;
+  std::string bytes;
   Digest key;
-  std::string untrusted;  // why one that is there was not taken
+  uint32_t layer = 0;
 };
 
 struct Invocation {
@@ -45,6 +46,7 @@ struct Invocation {
   std::vector<std::pair<std::string, std::string>> line_env;  // what a shell line sets in front of its command, PWD by its `cd` too
   bool from_key = false;
   bool only_known = false;  // a prefetcher's copy: no probe is begun for it
+  bool announced = false;   // by cc_prefetch: its compiler may be asked about before it is looked up
   Digest host_key;
   std::vector<CommandOutput> declared;
   std::vector<uint32_t> declared_flags;
@@ -73,7 +75,7 @@ struct Invocation {
   int64_t missed_ns = 0;
   bool explained = false;          // that it can't be cached is on record
   bool recheck = false;            // a hit of this lookup is to be compiled again
-  std::unique_ptr<FoundEntry> to_recheck;  // and this is what it hit
+  std::unique_ptr<Recheck> to_recheck;
   std::string undelivered;         // why a hit was none after all: there is nothing to store
   uint32_t next_task = CC_TASK_NONE;
   // Preprocess mode.
@@ -99,8 +101,21 @@ struct Invocation {
   void close_temporaries() { deps_fd.reset(), asm_deps_fd.reset(); }
 };
 
+// Where names of compilers led to within one epoch of a session. Any thread.
+class FoundPrograms {
+ public:
+  // As find_program; in an epoch other than 0 each name is looked for once.
+  std::string find(const std::string& name, const Environment& env, const std::string& cwd, uint64_t epoch);
+  void forget();
+
+ private:
+  std::mutex mutex_;
+  uint64_t epoch_ = 0, turn_ = 0;
+  std::map<std::string, std::string> found_;  // in epoch_ and since the last forget(), the turn_
+};
+
 // Fills an invocation from words. Never fails: what is not understood is `uncacheable`.
-void parse_invocation(const Config& config, std::vector<std::string> argv, Invocation* inv);
+void parse_invocation(const Config& config, std::vector<std::string> argv, Invocation* inv, FoundPrograms* programs, uint64_t epoch);
 // The fields that are in the key of every mode; the source's digest is not among them.
 Digest base_key(const Invocation& inv, const std::string& tenant);
 // The same for people, and what else they want to know of the compiler; empty before the compiler is known. Values of variables that might be secrets are digests.

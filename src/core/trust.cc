@@ -15,10 +15,8 @@ namespace cchain {
 
 namespace {
 
-constexpr size_t kKeyFileMost = 4096, kTokenSize = 16;
+constexpr size_t kKeyFileMost = 4096, kTokenSize = 16, kGoodMost = 4096;
 constexpr const char* kSpaceNames[] = {"compile", "inputs", "source", "manifest"};
-
-std::string_view view(const Digest& d) { return {reinterpret_cast<const char*>(d.b.data()), d.b.size()}; }
 
 std::string error_text(int e) {
   char buf[128];
@@ -142,9 +140,26 @@ bool Trust::Check::good(std::string_view sealed, const Seal* seal) {
     case Ed25519::kGood:
       break;
   }
-  if (slow && t.verified_) t.verified_->put(known, second_half(known));
+  if (slow && t.verified_) {
+    bool full;
+    {
+      std::lock_guard<std::mutex> lock(t.good_mutex_);
+      t.good_.push_back(known);
+      full = t.good_.size() >= kGoodMost;
+    }
+    if (full) t.flush();
+  }
   voucher = key->id;
   return true;
+}
+
+void Trust::flush() const {
+  std::vector<Digest> good;
+  {
+    std::lock_guard<std::mutex> lock(good_mutex_);
+    good.swap(good_);
+  }
+  for (const Digest& d : good) verified_->put(d, second_half(d));
 }
 
 bool Trust::seal(const Address& a, Voucher voucher, std::string* bytes) const {

@@ -6,6 +6,7 @@
 #pragma once
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -66,6 +67,8 @@ class Trust {
   // Whether something was left undecided for want of a library (the static command).
   bool wants_library() const { return wants_library_.load(std::memory_order_relaxed); }
   bool own() const { return own_; }
+  // What was found good is remembered for later processes.
+  void flush() const;
 
  private:
   const SealKey* find(uint64_t id) const;
@@ -77,6 +80,8 @@ class Trust {
   bool own_ = false;
   std::string token_;
   mutable std::atomic<bool> wants_library_{false};
+  mutable std::mutex good_mutex_;  // good_
+  mutable std::vector<Digest> good_;
 };
 
 }  // namespace cchain

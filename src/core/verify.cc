@@ -27,16 +27,17 @@ bool is_reproducible(const Command& c) {
   return seeded || !coverage;
 }
 
+using Parts = std::vector<std::pair<std::string, Xxh128>>;
+constexpr std::string_view kMerged = "its streams as one";
+
 // The first part in which they differ; "" if they do not.
-std::string difference(const Entry& a, const Entry& b) {
-  // Streams that were merged are another host's.
-  if (a.merged == b.merged && a.stdout_data != b.stdout_data) return "its standard output";
-  if (a.merged == b.merged && a.stderr_data != b.stderr_data) return "its diagnostics";
-  if (a.outputs.size() != b.outputs.size()) return "the set of its outputs";
-  for (auto& x : a.outputs) {
-    auto y = std::find_if(b.outputs.begin(), b.outputs.end(), [&](const EntryOutput& o) { return o.role == x.role; });
-    if (y == b.outputs.end()) return "the set of its outputs";
-    if (x.data != y->data) return "its " + std::string(x.role);
+std::string difference(const Parts& a, const Parts& b) {
+  // Streams that are one are another host's: then the outputs alone can be compared.
+  const bool outputs_only = (a[0].first == kMerged) != (b[0].first == kMerged);
+  for (const Parts* x : {&a, &b}) {
+    const Parts& other = x == &a ? b : a;
+    for (size_t i = outputs_only ? 2 : 0; i < x->size(); i++)
+      if (std::find(other.begin(), other.end(), (*x)[i]) == other.end()) return (*x)[i].first;
   }
   return {};
 }
@@ -158,9 +159,18 @@ bool Cache::draw_recheck(const Invocation& inv) const {
   return static_cast<double>(xxh64(seed, sizeof seed) >> 11) < config_.recheck * static_cast<double>(1ull << 53);
 }
 
-bool Cache::rechecked(Invocation* inv, const Entry& made) {
-  const std::unique_ptr<FoundEntry> found = std::move(inv->to_recheck);
-  const std::string differs = difference(found->e, made);
+std::vector<std::pair<std::string, Xxh128>> Cache::parts_of(const Entry& e) {
+  auto sum = [](std::string_view s) { return xxh128(s.data(), s.size()); };
+  std::string out(e.merged ? kMerged : "its standard output");
+  std::string_view merged = e.stdout_data.empty() ? e.stderr_data : e.stdout_data;  // on whichever stream it is held
+  Parts parts{{out, sum(e.merged ? merged : e.stdout_data)}, {"its diagnostics", sum(e.merged ? std::string_view() : e.stderr_data)}};
+  for (auto& o : e.outputs) parts.emplace_back("its " + std::string(o.role), sum(o.data));
+  return parts;
+}
+
+bool Cache::rechecked(Invocation* inv, const Parts& made, const Entry& now) {
+  const std::unique_ptr<Recheck> found = std::move(inv->to_recheck);
+  const std::string differs = difference(found->parts, made);
   auto count = [&](const std::string& what) {
     std::lock_guard<std::mutex> lock(reasons_mutex_);
     reasons_["recheck:" + what]++;
@@ -177,7 +187,7 @@ bool Cache::rechecked(Invocation* inv, const Entry& made) {
     o.replace = true;
     o.mode = 0600;
     if (there.size() + 2 <= kMostAside && make_dirs(dir, 0700) == 0 && publish_file(name + ".entry", found->bytes, o) == 0 &&
-        publish_file(name + ".now", encode_entry(made, found->key, {}, "{}"), o) == 0)
+        publish_file(name + ".now", encode_entry(now, found->key, {}, "{}"), o) == 0)
       kept = ", kept with what was made in " + dir;
   }
   const std::string text = "recheck: " + (inv->declared.empty() ? inv->command.source : path_join(inv->cwd, inv->declared[0].path)) + ": a compile made another result than layer " +

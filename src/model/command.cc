@@ -92,7 +92,7 @@ constexpr std::string_view kAssemblerFlags[] = {
     "-mbig-endian", "-mno-relax", "-mrelax", "-many", "-maltivec", "-mvsx", "-mpower8", "-mpower9", "-mpower10", "-me500",
 };
 constexpr std::string_view kAssemblerValues[] = {
-    "-march=", "-mcpu=", "-mfpu=", "-mfloat-abi=", "-mabi=", "-mimplicit-it=", "-mrelax-relocations=", "-mx86-used-note=",
+    "-march=", "-mcpu=", "-mtune=", "-mfpu=", "-mfloat-abi=", "-mabi=", "-mimplicit-it=", "-mrelax-relocations=", "-mx86-used-note=",
     "--compress-debug-sections=", "--generate-missing-build-notes=", "-malign-branch-boundary=", "-malign-branch=",
 };
 // cc1 and LLVM options that read and write nothing and do not let other words in.
@@ -484,7 +484,8 @@ class Parser {
     cmd_.date_time_silenced = silenced_ || no_date_time_;
     cmd_.outputs.push_back({assembly_ ? "assembly" : "object", cmd_.output});
     dependencies(source_base);
-    if (cmd_.language == Language::kAsm || cmd_.language == Language::kAsmCpp) refuse("assembler source");
+    // clang's assembler does not say what it read, and gcc's driver lists nothing for what is not preprocessed.
+    if (cmd_.language == Language::kAsm || (cmd_.language == Language::kAsmCpp && (assembly_ || cmd_.family == Family::kClang))) refuse("assembler source");
   }
 
   void dependencies(std::string_view source_base) {

@@ -21,6 +21,7 @@ struct HttpAnswer {
   int status = 0;
   std::string body;    // of an answer that is not 200, or of fetch(): its beginning
   std::string region;  // x-amz-bucket-region
+  std::string etag;    // a strong one
 };
 
 // How a server is reached and trusted.

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
 
-#include "common.h"
+#include "memory_layer.h"
 
 static cc_cache *open_more(const char *more) {
   return open_text(fmt("{\"layers\": [{\"type\": \"disk\", \"path\": \"%s/cache\"}], \"state_dir\": \"%s/state\"%s}", folder, folder, more));
@@ -183,6 +183,41 @@ static void recheck(void **state) {
   }
 }
 
+/* From a layer that nothing is removed from, the wrong one goes by being replaced; and in every mode. */
+static void recheck_elsewhere(void **state) {
+  (void)state;
+  static const char *const modes[] = {"direct", "direct+preprocess", "preprocess"};
+  const char *const argv[] = {"gcc", "-c", "a.c", NULL};
+  for (size_t i = 0; i < COUNT(modes); i++) {
+    memory m;
+    memory_init(&m);
+    write_text(in_folder("a.c"), "int a;\n");
+    cc_host_layer h = {"mem", &memory_ops, &m, 0, 0};
+    cc_cache *caches[3];
+    for (int k = 0; k < 3; k++) {
+      cc_open_options o = {sizeof o};
+      o.flags = CC_OPEN_NO_ENV | CC_OPEN_NO_FILES;
+      o.host_layers = &h;
+      o.host_layer_count = 1;
+      o.config_text = fmt("{\"state_dir\": \"%s/state-%zu\", \"mode\": \"%s\"%s}", folder, i, modes[i], k == 1 ? ", \"recheck\": 1" : "");
+      assert_int_equal(cc_open(&o, &caches[k]), 0);
+    }
+    store_wrong(caches[0], argv);
+    assert_hit(build_words(caches[0], argv));
+    turn t = build_words(caches[1], argv);
+    assert_false(t.hit);
+    assert_contains(t.why, "recheck: ");
+    turn_free(&t);
+    assert_int_equal(m.removes, 0);
+    remove(in_folder("a.o"));
+    assert_hit(build_words(caches[2], argv));
+    assert_same_file(in_folder("a.o"), &object);
+    bytes_free(&object);
+    for (int k = 0; k < 3; k++) cc_close(caches[k]);
+    memory_free(&m);
+  }
+}
+
 /* The share that is drawn, and what is never drawn. */
 static void share(void **state) {
   (void)state;
@@ -222,6 +257,6 @@ static void share(void **state) {
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 int main(void) {
-  const struct CMUnitTest tests[] = {TEST(flipped), TEST(indexed), TEST(recheck), TEST(share)};
+  const struct CMUnitTest tests[] = {TEST(flipped), TEST(indexed), TEST(recheck), TEST(recheck_elsewhere), TEST(share)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

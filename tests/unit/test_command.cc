@@ -132,7 +132,10 @@ void languages(void**) {
   assert_false(gcc("-x c -x none -c a.c").language_explicit);
   assert_text(joined(gcc("-x c++ -c a.c").probe_args), "-x c++");
   Command s = gcc("-c a.S -o a.o");
-  assert_text(s.uncacheable, "assembler source");
+  assert_fine(s);
+  assert_fine(gcc("-c a.c -Wa,-mtune=generic32"));  // as the kernel has it
+  assert_text(clang("-c a.S -o a.o").uncacheable, "assembler source");
+  assert_text(gcc("-S a.S -o a.s").uncacheable, "assembler source");
   assert_int_equal(s.language, Language::kAsmCpp);
   assert_text(s.output, "a.o");
 }
@@ -280,6 +283,7 @@ void refused_by_both(void**) {
       {"-c a.c -Wp,-MD,d -MF e", "both -Wp,-MD and -MD or -MF"},
       {"-c a.c -Wp,-MD,d -Wp,-MD,e", "two -Wp,-MD"},
       {"-c a.c -Wa,-a=f", "option -Wa,-a=f is not known to be harmless"},
+      {"-c a.c -Wa,-mtune=native", "option -Wa,-mtune=native is not known to be harmless"},
       {"-c a.c -Wa,--64,-adhln", "option -Wa,--64,-adhln is not known to be harmless"},
       {"-c a.c -Wa,--MD,f", "option -Wa,--MD,f is not known to be harmless"},
       {"-c a.c -Wa,-I,dir", "option -Wa,-I,dir is not known to be harmless"},
