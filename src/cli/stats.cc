@@ -86,8 +86,8 @@ std::vector<Part> parts_of(const Json& stats) {
 
   Part layers{"", "<<>>>>>>>>>", true, {}};
   layers.rows.push_back({{"layer", "type", "hits", "share", "median", "99 %", "read", "written", "stores", "errors", "size of limit"}});
-  Part tenants{"", "<<>>>", true, {}};
-  tenants.rows.push_back({{"layer", "tenant", "size", "of the limit", "entries"}});
+  Part tenants{"", "<<>>>>", true, {}};
+  tenants.rows.push_back({{"layer", "tenant", "size", "limit", "used", "entries"}});
   for (const auto& [none, layer] : stats["layers"].items) {
     auto count = [&l = layer](const char* name) { return show_count(l[name].whole); };
     auto size = [&l = layer](const char* name) { return l[name].type == Json::kNumber ? show_size(l[name].whole) : std::string("-"); };
@@ -96,7 +96,7 @@ std::vector<Part> parts_of(const Json& stats) {
                             count("errors"), layer["size"].type == Json::kNumber ? size("size") + " of " + size("max_size") : "-"}});
     for (const auto& [nothing, t] : layer["tenants"].items) {
       const uint64_t limit = t["max_size"].whole ? t["max_size"].whole : layer["max_size"].whole;
-      tenants.rows.push_back({{show_text(layer["name"].text), show_text(t["tenant"].text), show_size(t["size"].whole), show_share(t["size"].whole, limit), show_count(t["entries"].whole)}});
+      tenants.rows.push_back({{show_text(layer["name"].text), show_text(t["tenant"].text), show_size(t["size"].whole), limit ? show_size(limit) : "-", show_share(t["size"].whole, limit), show_count(t["entries"].whole)}});
     }
   }
   const Json& missed = stats["miss_latency_us"];
