@@ -76,6 +76,8 @@ def c_type(text, named):
     base = " ".join(words)
     if depth:
         return "p" * depth + " " + base
+    if base.endswith("_fn"):  # a pointer to a function
+        return "p void"
     return {"void": "void", "int": "i4", "int32_t": "i4", "uint32_t": "u4", "uint64_t": "u8", "size_t": "u8"}[base]
 
 
