@@ -15,7 +15,7 @@
 extern "C" {
 #endif
 
-#define CC_PLUGIN_VERSION 1u
+#define CC_PLUGIN_VERSION 2u
 #define CC_PLUGIN_ENTRY "cc_plugin_get"
 
 /* cc_transfer.kind */
@@ -52,6 +52,7 @@ typedef struct cc_transfer {
   uint32_t age_s;          /* GET: how long ago the server says that it was put, 0 if it does not say */
   char error[160];         /* for the log; never holds a credential */
   void *user;              /* the caller's */
+  int64_t server_time;     /* out: what the server says that the time is, in seconds since 1970; 0 if it does not say */
 } cc_transfer;
 
 /* What one call of `run` is to do. The functions are called on the caller's thread. */

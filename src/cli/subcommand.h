@@ -128,6 +128,7 @@ class Table {
 
 int stats(int argc, char** argv);
 int config(int argc, char** argv);
+int doctor(int argc, char** argv);
 int trim(int argc, char** argv);
 int clear(int argc, char** argv);
 int flush(int argc, char** argv);

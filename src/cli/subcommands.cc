@@ -18,9 +18,16 @@ constexpr Option kStats[] = {
     {"--reset", nullptr, "set all to zero; with --json, print first"},
 };
 constexpr Option kConfig[] = {{"--json", nullptr, "as JSON"}};
+constexpr Option kDoctor[] = {
+    {"--json", nullptr, "as JSON: sound, findings, ccache"},
+    {"--ccache", "FILE", "the ccache.conf to read; without it, where ccache looks for it"},
+    {"--offline", nullptr, "ask no layer behind a network"},
+};
 constexpr Option kTrim[] = {
     {"--max-size", "SIZE", "what a layer may hold afterwards: 10G, 500M; without it, its own limit"},
     {"--max-age", "AGE", "entries that have not been used for longer go: 30d, 12h, 90m, 3600s"},
+    {"--start", nullptr, "remove nothing; marks the start of a build for --unused-since-start"},
+    {"--unused-since-start", nullptr, "entries that were neither stored nor used since trim --start go"},
 };
 constexpr Option kClear[] = {
     {"--yes", nullptr, "it is meant; without it nothing is removed"},
@@ -41,6 +48,10 @@ constexpr Subcommand kSubcommands[] = {
      "Each value of the configuration with where it came from: a default, a line of the file or a variable.\n"
      "What is wrong with it comes first.\n",
      kConfig, kOpensCache, config},
+    {"doctor", "", "what keeps the cache from working, and what to do about it",
+     "Looks at the configuration, permissions, layers, compilers, file systems, Ninja, Make and CMake, and at the settings of a ccache.conf or CCACHE_*.\n"
+     "Its exit status is 0 if nothing has to be done, 1 if something is wrong.\n",
+     kDoctor, kOpensCache, doctor},
     {"trim", "", "remove the entries that have not been used for longest",
      "Removes entries from each local layer, least recently used first, and what killed processes have left.\n", kTrim, kOpensCache, trim},
     {"clear", "", "remove all entries", "Removes every entry of every local layer that may be written.\n", kClear, kOpensCache, clear},

@@ -95,7 +95,7 @@ class DiskLayer final : public Layer, private Index::Files {
   void remove(const Address& a) override;
   bool contains(const Address& a) override { return access(path_of(a).c_str(), R_OK) == 0; }
   void flush() override;
-  int trim(uint64_t max_size, uint64_t max_age_s, TrimResult* result, const TrimProgress& progress) override;
+  int trim(uint64_t max_size, uint64_t before_ns, TrimResult* result, const TrimProgress& progress) override;
   int clear(std::string_view tenant) override;
   bool usage(uint64_t* bytes, uint64_t* entries, uint64_t* limit) override;
 
@@ -536,7 +536,7 @@ void DiskLayer::walk(std::string_view only, bool all_strays, F on_blob) {
   }
 }
 
-int DiskLayer::trim(uint64_t max_size, uint64_t max_age_s, TrimResult* result, const TrimProgress& progress) {
+int DiskLayer::trim(uint64_t max_size, uint64_t before_ns, TrimResult* result, const TrimProgress& progress) {
   *result = TrimResult{};
   if (o_.read_only) return EROFS;
   if (max_size == UINT64_MAX) max_size = o_.max_size;
@@ -570,12 +570,11 @@ int DiskLayer::trim(uint64_t max_size, uint64_t max_age_s, TrimResult* result, c
   if (!batch.empty()) note();
   if (error) return error;
 
-  const uint64_t t = Index::now(), before = max_age_s && max_age_s < t / 1000000000 ? t - max_age_s * 1000000000 : 0;
   Index::Freed freed;
   for (uint32_t page = 0, pages = 1; page < pages; page += 16) {
     Index::Hold hold(&index_, Index::kPatient);
     if (!hold) return hold.error();
-    if (int e = index_.sweep(page, 16, generation, before, 0, &freed)) return e;
+    if (int e = index_.sweep(page, 16, generation, before_ns, 0, &freed)) return e;
     pages = index_.pages();
   }
   {

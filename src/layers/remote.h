@@ -39,6 +39,7 @@ class RemoteLayer final : public Layer {
   Answer get_aged(const Address& a, std::string* out, uint64_t* age_s) override;
   int put(const Address& a, std::string_view data, bool replace) override;
   void distrust() override;
+  std::string check(LayerHealth* health) override;
 
   // ---- for those who carry out many transfers: the queue of stores, the prefetcher
 
@@ -81,6 +82,7 @@ class RemoteLayer final : public Layer {
   const Log* log_;
   Breaker breaker_;
   std::mutex open_mutex_;
+  std::string unusable_;  // why the plug-in or its options can't be used
   const cc_plugin* plugin_ = nullptr;
   std::atomic<cc_plugin_layer*> handle_{nullptr};
   std::atomic<bool> warned_{false};

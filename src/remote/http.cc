@@ -98,7 +98,12 @@ class HttpBackend::Driver {
   static size_t on_header(char* data, size_t, size_t n, void* user) {
     Flight* f = static_cast<Flight*>(user);
     f->answered = true;
-    constexpr std::string_view kRegion = "x-amz-bucket-region:";
+    constexpr std::string_view kRegion = "x-amz-bucket-region:", kDate = "date:";
+    if (n > kDate.size() && n < 64 && strncasecmp(data, kDate.data(), kDate.size()) == 0) {
+      char text[64] = "";
+      memcpy(text, data + kDate.size(), n - kDate.size());
+      f->answer.date = std::max<int64_t>(0, curl_getdate(text, nullptr));
+    }
     if (n > kRegion.size() && strncasecmp(data, kRegion.data(), kRegion.size()) == 0) {
       std::string_view v(data + kRegion.size(), n - kRegion.size());
       while (!v.empty() && (v.front() == ' ' || v.front() == '\t')) v.remove_prefix(1);
@@ -211,6 +216,7 @@ void HttpBackend::Driver::finish(HttpBackend* backend, Flight* f, CURLcode code)
   f->answer.status = static_cast<int>(status);
   t->failure = CC_FAIL_NONE;
   t->retry_after_ms = t->age_s = 0;
+  t->server_time = f->answer.date;
   t->error[0] = '\0';
   if (f->silent) return fail(t, CC_FAIL_TIMEOUT, "no answer in %u ms", t->connect_timeout_ms);
   if (f->refused_by_sink) return fail(t, CC_FAIL_TOO_LARGE, "its answer is too large");
