@@ -658,6 +658,7 @@ int Cache::lookup(Invocation* inv, const char* tenant_c, cc_result* result) {
     inv->uncacheable = "no layer is configured";
   }
   uint64_t e = epoch();
+  inv->undelivered.clear();
   hit = find(inv, tenant, e, owner.get());
   if (hit) {
     const Entry& en = owner->found.e;
@@ -676,6 +677,7 @@ int Cache::lookup(Invocation* inv, const char* tenant_c, cc_result* result) {
       inv->next_task = CC_TASK_COMPILE;
       // Not to be stored again, and nothing was learnt that a store would need.
       inv->missed = false;
+      inv->undelivered = owner->reason;
     }
   }
   if (cancelled() && !hit) throw CallError{CC_E_CANCELLED, "cancelled"};
@@ -810,6 +812,7 @@ std::string Cache::metadata(const Invocation& inv, const cc_result& r) const {
 int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
   std::string tenant = check_tenant(tenant_c);
   check_own(inv);
+  if (inv->tenant == tenant && !inv->undelivered.empty()) inv->uncacheable = "its entry could not be delivered: " + inv->undelivered;
   if (!inv->uncacheable.empty()) throw CallError{CC_E_UNCACHEABLE, inv->uncacheable};
   if (!inv->missed || inv->tenant != tenant) throw CallError{CC_E_STATE, "cc_store: no lookup for this tenant has missed before"};
   inv->missed = false;

@@ -61,6 +61,7 @@ struct Invocation {
   bool missed = false;             // a lookup has missed: it may be stored
   std::string miss_reason;         // as it was counted; empty: it was not
   int64_t missed_ns = 0;
+  std::string undelivered;         // why a hit was none after all: there is nothing to store
   uint32_t next_task = CC_TASK_NONE;
   // Preprocess mode.
   bool preprocessed = false;

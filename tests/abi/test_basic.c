@@ -800,6 +800,10 @@ static void undeliverable(void **state) {
   assert_int_equal(cc_lookup(cache, inv, NULL, &r), 0);
   assert_contains(r.reason, "out/a.o");
   cc_result_clear(&r);
+  /* The host did nothing wrong: its compile is not stored again, and it is told so as of any other that is not. */
+  assert_int_equal(cc_store(cache, inv, &r, NULL), CC_E_UNCACHEABLE);
+  assert_contains(cc_last_error(), "out/a.o");
+  assert_contains(cc_invocation_uncacheable(inv), "out/a.o");
   cc_invocation_free(inv);
   cc_close(cache);
 }
