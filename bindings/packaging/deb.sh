@@ -58,7 +58,7 @@ put() {
 depends() {
   local package=$1 name=$2
   shift 2
-  (cd "$stage" && dpkg-shlibdeps --package="$package" -S"libcchain0" -l"$stage/libcchain0/usr/lib/$triplet" -xlibcchain0 -O "$@" 2>"$stage/shlibdeps.log") |
+  (cd "$stage" && dpkg-shlibdeps -S"libcchain0" -l"$stage/libcchain0/usr/lib/$triplet" -xlibcchain0 -O "$@" 2>"$stage/shlibdeps.log") |
     sed -n "s/^shlibs:Depends=/$name=/p" || { cat "$stage/shlibdeps.log" >&2; exit 1; }
 }
 # Source packages of what is linked statically.
