@@ -431,6 +431,35 @@ CC_API int cc_trim(cc_cache *cache, const cc_trim_options *options, uint64_t *re
 /* Removes every entry of every local writable layer; of one tenant, or of all if NULL. */
 CC_API int cc_clear(cc_cache *cache, const char *tenant);
 
+/* ---- signatures and checks ------------------------------------------------------------------------------ */
+
+/* Makes a key for the "sign" and "verify_keys" of layers. `algorithm`: "hmac-sha256", one key that all share who sign and who check; "ed25519", a private key
+ * in `path` for who signs and the public one in `path`.pub for who checks. Neither file may be there (CC_E_IO); what is secret gets mode 0600. */
+CC_API int cc_keygen(const char *algorithm, const char *path);
+
+typedef struct cc_verify_report {
+  uint32_t struct_size;
+  uint32_t reserved;
+  uint64_t total;      /* entries and other blobs of all local layers, as far as their indexes know */
+  uint64_t checked, bytes;
+  uint64_t damaged;    /* a checksum or the structure is wrong */
+  uint64_t foreign;    /* of another version of cchain */
+  uint64_t untrusted;  /* whole, but not signed as the layer's "verify_keys" demand; it is never used */
+  uint64_t removed;    /* of the damaged ones */
+  uint64_t unindexed;  /* there, and the layer's index does not know it, or its size */
+  uint64_t absent;     /* in the index only */
+} cc_verify_report;
+
+/* Called on the caller's thread every now and then, with `problem` NULL, and for each thing that is wrong, with one line that lives during the call. Not 0:
+ * stop. It must not call the library. */
+typedef int (*cc_verify_fn)(void *user, const cc_verify_report *so_far, const char *problem);
+
+#define CC_VERIFY_REPAIR 1u /* remove what is damaged, and put the indexes right */
+
+/* Reads all that the local layers hold and checks it; a build may go on meanwhile. `progress` and `report` may be NULL. Returns the number of damaged blobs and
+ * of differences between indexes and folders that are left, at most INT32_MAX; 0: all is well; CC_E_CANCELLED if `progress` wanted an end. */
+CC_API int cc_verify(cc_cache *cache, uint32_t flags, cc_verify_fn progress, void *user, cc_verify_report *report);
+
 /* ---- the backend table --------------------------------------------------------------------------------- */
 
 /* The facade as a table, for a consumer that is to be given a cache, or a fake one, without linking the library. */

@@ -121,6 +121,20 @@ std::string stats_text(const Json& stats) {
     }
     out += '\n';
     layers.print("<<>>>>>>>>>", "", &out);
+    Table tenants;
+    tenants.row({"tenant", "layer", "size", "limit", "entries"});
+    size_t shown = 0;
+    for (const JsonItem& item : stats["layers"].items)
+      for (const JsonItem& one : item.value["tenants"].items) {
+        const Json& t = one.value;
+        tenants.row({show_text(t["tenant"].text), show_text(item.value["name"].text), show_size(t["size"].whole),
+                     t["max_size"].type == Json::kNumber ? show_size(t["max_size"].whole) : "-", show_count(t["entries"].whole)});
+        shown++;
+      }
+    if (shown > 1) {
+      out += '\n';
+      tenants.print("<<>>>", "", &out);
+    }
   }
   show_reasons(stats["uncacheable_reasons"], "uncacheable", &out);
   show_reasons(stats["miss_reasons"], "misses", &out);

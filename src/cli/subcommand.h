@@ -129,9 +129,11 @@ class Table {
 int stats(int argc, char** argv);
 int config(int argc, char** argv);
 int doctor(int argc, char** argv);
+int verify(int argc, char** argv);
 int trim(int argc, char** argv);
 int clear(int argc, char** argv);
 int flush(int argc, char** argv);
+int keygen(int argc, char** argv);
 int links(int argc, char** argv);
 int version(int argc, char** argv);
 int help(int argc, char** argv);

@@ -23,6 +23,11 @@ constexpr Option kDoctor[] = {
     {"--ccache", "FILE", "the ccache.conf to read; without it, where ccache looks for it"},
     {"--offline", nullptr, "ask no layer behind a network"},
 };
+constexpr Option kVerify[] = {
+    {"--repair", nullptr, "remove what is damaged, make a wrong index anew"},
+    {"--json", nullptr, "the counts as JSON"},
+};
+constexpr Option kKeygen[] = {{"--type", "TYPE", "ed25519 (the default): FILE for who signs, FILE.pub for who only checks;\nhmac-sha256: one shared key, who can check can sign"}};
 constexpr Option kTrim[] = {
     {"--max-size", "SIZE", "what a layer may hold afterwards: 10G, 500M; without it, its own limit"},
     {"--max-age", "AGE", "entries that have not been used for longer go: 30d, 12h, 90m, 3600s"},
@@ -52,11 +57,17 @@ constexpr Subcommand kSubcommands[] = {
      "Looks at the configuration, permissions, layers, compilers, file systems, Ninja, Make and CMake, and at the settings of a ccache.conf or CCACHE_*.\n"
      "Its exit status is 0 if nothing has to be done, 1 if something is wrong.\n",
      kDoctor, kOpensCache, doctor},
+    {"verify", "", "read all that is stored and check it",
+     "Reads every entry of each local layer and checks it, and the layer's index. The exit status is 1 if anything is wrong that was not mended.\n", kVerify, kOpensCache, verify},
     {"trim", "", "remove the entries that have not been used for longest",
      "Removes entries from each local layer, least recently used first, and what killed processes have left.\n", kTrim, kOpensCache, trim},
     {"clear", "", "remove all entries", "Removes every entry of every local layer that may be written.\n", kClear, kOpensCache, clear},
     {"flush", "", "wait until everything that was stored has reached its layers", "Waits until everything that was stored has reached its layers.\n", kFlush,
      kOpensCache, flush},
+    {"keygen", "FILE", "make a key that entries are signed with",
+     "Makes a key for the \"sign\" and \"verify_keys\" of layers in FILE, which must not be there. What is in it is secret: mode 0600.\n"
+     "To change keys, name the old and the new one in \"verify_keys\" for a while.\n",
+     kKeygen, kOpensCache, keygen},
     {"links", "DIR", "make a folder of links for the compilers on PATH",
      "Makes DIR and in it a link to cchain for each C and C++ compiler on PATH: cc, gcc, g++-12, clang++, …\n"
      "With DIR first on PATH, every build that calls a compiler by its name goes through the cache. What stands in DIR stays.\n",
