@@ -3,7 +3,7 @@ FUZZ := $(patsubst tests/fuzz/fuzz_%.cc,$(B)/tests/fuzz/replay_%,$(sort $(wildca
 # Each table of what has gone wrong in other caches: here every row, in `make soak` every variant and mode.
 CORRECTNESS := tests/correctness/inputs.py tests/correctness/outputs.py tests/correctness/store.py
 # Those that are quick and need no server but what is in the test; the rest is `make test-servers`.
-REMOTE_TESTS := tests/remote/test_http.py tests/remote/test_host.py tests/remote/test_redis.py tests/remote/test_s3.py::keys_from tests/remote/test_command.py::machines
+REMOTE_TESTS := tests/remote/test_http.py tests/remote/test_host.py tests/remote/test_redis.py tests/remote/test_signed.py tests/remote/test_s3.py::keys_from tests/remote/test_command.py::machines
 TEST_SCRIPTS := tests/cli/run.sh::$(B)/cchain tests/cli/sign.sh::$(B)/cchain $(REMOTE_TESTS) $(CORRECTNESS:%=%::--core) tests/differential/differential.py
 
 # A fuzz target with a main of its own that feeds it the kept corpus: needs no libFuzzer.

@@ -9,6 +9,9 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
 
 #include "base/dynamic.h"
 
@@ -110,6 +113,20 @@ using Context = std::unique_ptr<EVP_MD_CTX, FreeContext>;
 
 const unsigned char* raw(std::string_view s) { return reinterpret_cast<const unsigned char*>(s.data()); }
 
+// Public keys that were used, for good: a process knows few. Null: it is no key, or one too many.
+EVP_PKEY* kept_key(const KeyBytes& bytes) {
+  constexpr size_t kMost = 64;
+  static std::mutex mutex;
+  static auto* const kept = new std::vector<std::pair<KeyBytes, EVP_PKEY*>>;
+  std::lock_guard<std::mutex> lock(mutex);
+  for (auto& [known, key] : *kept)
+    if (known == bytes) return key;
+  if (kept->size() == kMost) return nullptr;
+  EVP_PKEY* key = crypto().new_public(EVP_PKEY_ED25519, nullptr, bytes.data(), bytes.size());
+  if (key) kept->emplace_back(bytes, key);
+  return key;
+}
+
 bool public_half(const Key& key, KeyBytes* out) {
   size_t size = out->size();
   return key && crypto().get_public(key.get(), out->data(), &size) == 1 && size == out->size();
@@ -142,9 +159,9 @@ Ed25519 ed25519_sign(const KeyBytes& secret, const KeyBytes& expected, std::stri
 
 Ed25519 ed25519_verify(const KeyBytes& bytes, std::string_view message, std::string_view signature) {
   if (!crypto().trouble.empty()) return Ed25519::kNoLibrary;
-  Key key(crypto().new_public(EVP_PKEY_ED25519, nullptr, bytes.data(), bytes.size()));
+  EVP_PKEY* key = kept_key(bytes);
   Context context(crypto().new_context());
-  bool good = key && context && signature.size() == 64 && crypto().verify_init(context.get(), nullptr, nullptr, nullptr, key.get()) == 1 &&
+  bool good = key && context && signature.size() == 64 && crypto().verify_init(context.get(), nullptr, nullptr, nullptr, key) == 1 &&
               crypto().verify(context.get(), raw(signature), signature.size(), raw(message), message.size()) == 1;
   return good ? Ed25519::kGood : Ed25519::kBad;
 }

@@ -1034,9 +1034,11 @@ class Loader {
     value("warn", c_.warn ? "true" : "false", from_env(kWarn, "CCHAIN_WARN"));
     value("flush_timeout_ms", std::to_string(c_.flush_timeout_ms), origin_[kTopFlush]);
     value("max_entry_size", std::to_string(c_.max_entry_size), origin_[kTopMaxEntry]);
-    char share[32];
-    snprintf(share, sizeof share, "%g", c_.recheck);
-    value("recheck", share, origin_[kTopRecheck]);
+    if (!origin_[kTopRecheck].empty()) {
+      char share[32];
+      snprintf(share, sizeof share, "%g", c_.recheck);
+      value("recheck", share, origin_[kTopRecheck]);
+    }
     value("extra_env", joined(c_.extra_env), origin_[kTopExtraEnv]);
     value("extra_files", joined(c_.extra_files), origin_[kTopExtraFiles]);
     for (size_t i = 0; i < c_.compilers.size(); i++) value("compilers[" + std::to_string(i) + "]", c_.compilers[i].path, origin_[kTopCompilers]);

@@ -99,6 +99,35 @@ static void believed(void **state) {
   }
 }
 
+/* What is stored in several layers bears in each the seal that is believed there, and no other. */
+static void each_layer_its_own(void **state) {
+  (void)state;
+  memory m;
+  memory_init(&m);
+  keys k = make_keys("hmac-sha256");
+  cc_cache *cache = open_chain("ci", true, signs(k.secret[0]), &m);
+  key_store(cache, "k", NULL, "bytes");
+  cc_close(cache);
+  bytes near = read_bytes(find_file(in_folder("ci"), "entry")), *far = &m.blobs[0].b;
+  assert_memory_equal(near.data + near.size - 4, "CCG1", 4);
+  assert_memory_equal(far->data + far->size - 4, "CCG1", 4);
+  assert_int_equal(near.data[near.size - 5], 1); /* this user's token */
+  assert_int_equal(far->data[far->size - 5], 2);
+  assert_int_equal(near.size - 16, far->size - 32);
+  assert_memory_equal(near.data, far->data, near.size - 16 - 8 - 8 - 1 - 4);
+  /* The token is no signature elsewhere, and goes nowhere. */
+  bytes token = read_bytes(in_folder("state-ci/token"));
+  assert_int_equal(token.size, 16);
+  assert_null(memmem(far->data, far->size, token.data, token.size));
+  bytes_free(far);
+  bytes_add(far, near.data, near.size);
+  cache = open_chain("dev", true, verifies(k.open[0]), &m);
+  assert_int_equal(lookup_why(cache, "k", "", "layer shared: it is not signed"), 0);
+  cc_close(cache);
+  bytes_free(&near), bytes_free(&token);
+  memory_free(&m);
+}
+
 /* Each byte of a signed entry changed, one at a time; only in the checksum that no hit looks at it is a hit, and then the right one. */
 static void each_byte(void **state) {
   (void)state;
@@ -359,6 +388,6 @@ static void no_local_configuration(void **state) {
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 int main(void) {
-  const struct CMUnitTest tests[] = {TEST(believed), TEST(each_byte), TEST(records), TEST(before_keys), TEST(rotation), TEST(not_private), TEST(key_files), TEST(no_local_configuration)};
+  const struct CMUnitTest tests[] = {TEST(believed), TEST(each_layer_its_own), TEST(each_byte), TEST(records), TEST(before_keys), TEST(rotation), TEST(not_private), TEST(key_files), TEST(no_local_configuration)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
