@@ -934,7 +934,10 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
     for (auto& p : assembled) {
       FileId id;
       bool there = stat_file(path_join(inv->cwd, p).c_str(), &id) == 0;
-      bool temporary = !there && (p == "{standard input}" || p == path_base(inv->command.source) || (p.size() > 2 && p.compare(p.size() - 2, 2, ".s") == 0));
+      const bool source = p == path_base(inv->command.source);
+      bool temporary = !there && (p == "{standard input}" || source || (p.size() > 2 && p.compare(p.size() - 2, 2, ".s") == 0));
+      // Another file of that name in the working directory is none that it read, unless its text could say so.
+      temporary = temporary || (source && inv->closure && !inv->closure->assembler_may_read());
       if (!temporary && !(there && inv->closure && inv->closure->known(id))) refuse("the assembler read " + p);
       if (!temporary && listed) read.push_back(p);
     }

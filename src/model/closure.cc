@@ -13,6 +13,12 @@ namespace cchain {
 
 namespace {
 constexpr size_t kMaxFiles = 20000;
+
+// `list`: words with a blank behind each.
+template <class F>
+void each_word(const std::string& list, F f) {
+  for (size_t at = 0, end; (end = list.find(' ', at)) != std::string::npos; at = end + 1) f(list.substr(at, end - at));
+}
 }
 
 bool parse_depfile(std::string_view text, std::vector<std::string>* out) {
@@ -222,14 +228,13 @@ bool Closure::text_of(const File& f, std::string* text) {
 }
 
 bool Closure::defines(const File& f, const std::string& name, bool* yes, std::string* text) {
-  KeyHasher kh("macro 2");
+  KeyHasher kh("macro 3");
   kh.field("content", f.digest);
   kh.field("macro", name);
   Digest key = kh.finish();
   Table::Value v;
-  text->clear();
   if (!memo_->get(key, &v)) {
-    if (!text_of(f, text)) return false;
+    if (text->empty() && !text_of(f, text)) return false;
     v.fill(0);
     v[0] = defines_macro(*text, name) ? 2 : 1;
     memo_->put(key, v);
@@ -263,6 +268,7 @@ bool Closure::resolve_macros() {
       for (; m.files_seen < files_.size(); m.files_seen++) {
         const File& f = files_[m.files_seen];
         if (!f.scan) continue;  // a given file that is no source
+        text.clear();
         if (!defines(f, name, &yes, &text)) return false;
         if (!yes) continue;
         if (text.empty() && !text_of(f, &text)) return false;
@@ -277,6 +283,7 @@ bool Closure::resolve_macros() {
     auto [it, fresh] = replaced.try_emplace(word, is_in_no_text(word) || defines_macro(defines_text_, word));
     for (size_t i = 0; fresh && !it->second && i < files_.size(); i++) {
       if (!files_[i].scan) continue;
+      text.clear();
       if (!defines(files_[i], word, &yes, &text)) yes = true;
       it->second = yes;
     }
@@ -458,7 +465,7 @@ bool Closure::known(const FileId& now) const {
 bool Closure::has_date(const std::vector<std::string>& paths, bool source_date_epoch, uint64_t epoch) {
   Evidence e;
   e.source_date_epoch = source_date_epoch;
-  std::vector<std::string> pieces = defines_.pieces;
+  std::vector<ScanPiece> pieces = defines_.pieces;
   uint32_t flags = defines_.flags;
   for (auto& p : paths) {
     std::shared_ptr<const ScanResult> scan;
@@ -466,27 +473,57 @@ bool Closure::has_date(const std::vector<std::string>& paths, bool source_date_e
     flags |= scan->flags;
     pieces.insert(pieces.end(), scan->pieces.begin(), scan->pieces.end());
   }
-  if (flags & kScanTimestamp || can_be_pasted(pieces, "__TIMESTAMP__")) return true;
+  if (flags & kScanTimestamp || can_be_pasted(pieces, "__TIMESTAMP__") || (flags & kScanPragmaText && flags & kScanPragmaDoubt)) return true;
   if (source_date_epoch && command_->family == Family::kGcc) return false;
   return (flags & kScanDate) || can_be_pasted(pieces, "__DATE__") || can_be_pasted(pieces, "__TIME__");
 }
 
 // __DATE__ and friends pasted from pieces that stand in different files or in the command.
 bool Closure::check_pieces(const Evidence& e) {
-  std::set<std::string> all(defines_.pieces.begin(), defines_.pieces.end());
+  std::set<ScanPiece> all(defines_.pieces.begin(), defines_.pieces.end());
   // The compiler's own headers have single letters, and glue (`__ ## name`) that no date is pasted with: their macros complete no name of the user's letters.
   auto letters = [](std::string_view w) { return std::count_if(w.begin(), w.end(), [](char c) { return c != '_'; }); };
   for (auto& f : files_)
-    for (auto& w : f.read ? f.scan->pieces : std::vector<std::string>())
-      if (!f.own || letters(w) > 1) all.insert(w);
-  std::vector<std::string> pieces(all.begin(), all.end());
-  bool dates_fixed = e.source_date_epoch && command_->family == Family::kGcc;
-  for (const char* name : {"__DATE__", "__TIME__", "__TIMESTAMP__"}) {
-    if (dates_fixed && strcmp(name, "__TIMESTAMP__") != 0) continue;
-    if (can_be_pasted(pieces, name)) return refuse(std::string("pieces that ") + name + " could be pasted from");
+    for (auto& p : f.read ? f.scan->pieces : std::vector<ScanPiece>())
+      if (!f.own || letters(p.word) > 1) all.insert(p);
+  const bool dates_fixed = e.source_date_epoch && command_->family == Family::kGcc;
+  std::vector<const char*> names = {"__TIMESTAMP__"};
+  if (!dates_fixed) names.insert(names.end(), {"__DATE__", "__TIME__"});
+  if (pragma_doubt()) names.push_back("dependency");
+  const std::vector<ScanPiece> pieces(all.begin(), all.end());
+  auto pasted = [&](const auto& from) { return std::find_if(names.begin(), names.end(), [&](const char* n) { return can_be_pasted(from, n); }); };
+  if (pasted(pieces) == names.end()) return true;
+  // An argument is pasted by a macro only.
+  std::map<std::string, bool> callers;
+  for (auto& p : pieces)
+    each_word(p.callers, [&](const std::string& w) { callers.emplace(w, false); });
+  if (!find_macros(&callers)) return false;
+  std::vector<std::string> words;
+  for (auto& p : pieces) {
+    bool reached = p.callers.empty();
+    each_word(p.callers, [&](const std::string& w) { reached = reached || callers[w]; });
+    if (reached) words.push_back(p.word);
   }
-  if (pragma_doubt() && can_be_pasted(pieces, "dependency")) return refuse("pieces that #pragma GCC dependency could be pasted from");
+  auto it = pasted(words);
+  return it == names.end() || refuse(std::string("pieces that ") + *it + " could be pasted from");
+}
+
+// Which of `names` any file of the closure, or the command, defines as a macro.
+bool Closure::find_macros(std::map<std::string, bool>* names) {
+  std::string text;
+  for (auto& [name, is_macro] : *names) is_macro = defines_macro(defines_text_, name);
+  for (auto& f : files_) {
+    text.clear();
+    for (auto& [name, is_macro] : *names)
+      if (!is_macro && f.scan && !defines(f, name, &is_macro, &text)) return false;
+  }
   return true;
+}
+
+bool Closure::assembler_may_read() const {
+  constexpr uint32_t kMay = kScanAsmFile | kScanAsmDoubt | kScanSpells;
+  return command_->language == Language::kAsmCpp || asm_doubt_ || defines_.flags & kMay ||
+         std::any_of(files_.begin(), files_.end(), [&](const File& f) { return f.scan && f.scan->flags & (f.own ? kMay & ~kScanAsmDoubt : kMay); });
 }
 
 // Whether a pragma may be made by macros.
@@ -593,13 +630,16 @@ bool Closure::check_flags(uint32_t flags, const std::string& where, bool own, co
   if (flags & kScanTimestamp) return in("__TIMESTAMP__");
   // With -S nothing is assembled.
   const bool assembles = command_->outputs.empty() || command_->outputs[0].role != "assembly";
-  if (flags & kScanAsmFile && assembles && !(e.assembler_read_nothing && !early)) return in(".incbin or .include");
+  // gcc's assembler will say what it has read.
+  const bool told = e.assembler_read_nothing || (early && gch_);
+  if (flags & kScanAsmFile && assembles && !told) return in(".incbin or .include");
   bool preprocessed = command_->language == Language::kCPreprocessed || command_->language == Language::kCxxPreprocessed;
   if (!preprocessed) {
     if (flags & kScanComputedInclude) return in("an #include of a macro");
     if (flags & kScanComputedHas) return in("a __has_include of a macro");
     if (flags & kScanDate && !(e.source_date_epoch && command_->family == Family::kGcc)) return in("__DATE__ or __TIME__");
   }
+  if (flags & kScanPragmaText && !early && pragma_doubt()) return in("a string or macro that _Pragma could make __DATE__, __TIME__ or #pragma GCC dependency of");
   if (assembles && !own && !e.assembler_read_nothing && !early) {
     if (flags & kScanAsmDoubt) return in("inline assembler made by macros");
     if (flags & kScanSpells) return in("a string that could spell .incbin or .include");
@@ -615,7 +655,7 @@ bool Closure::check_aliases() {
   for (auto& alias : aliases)
     for (auto& f : files_) {
       if (!f.read) continue;
-      KeyHasher kh("alias 1");
+      KeyHasher kh("alias 2");
       kh.field("content", f.digest);
       kh.field("alias", alias);
       Digest key = kh.finish();
@@ -637,14 +677,14 @@ bool Closure::check_aliases() {
 bool Closure::check_twins() {
   bool imports = false;
   std::map<Digest, File*> by_digest;
-  std::set<std::string> pieces(defines_.pieces.begin(), defines_.pieces.end());
+  std::set<ScanPiece> pieces(defines_.pieces.begin(), defines_.pieces.end());
   for (auto& f : files_) {
     if (!f.read) continue;
     if (!f.own) pieces.insert(f.scan->pieces.begin(), f.scan->pieces.end());
     imports = imports || f.scan->flags & kScanImport;
     by_digest.try_emplace(f.digest, &f);
   }
-  imports = imports || (pragma_doubt() && can_be_pasted({pieces.begin(), pieces.end()}, "once"));
+  imports = imports || (pragma_doubt() && can_be_pasted(std::vector<ScanPiece>(pieces.begin(), pieces.end()), "once"));
   for (auto& f : files_) {
     auto it = by_digest.find(f.digest);
     if (it == by_digest.end() || it->second == &f) continue;
@@ -697,6 +737,8 @@ bool Closure::finish(const Evidence& e, uint64_t epoch, std::string* set_bytes) 
   } else {
     for (auto& f : files_) f.read = true;
   }
+  const bool assembler = command_->language == Language::kAsm || command_->language == Language::kAsmCpp;
+  if (assembler && !e.assembler_read_nothing) return refuse("assembler source, and its assembler does not say what it read");
   if (!check_twins()) return false;
   PlaceSetBuilder set;
   if (gch_) set.flags |= PlaceSet::kGch;

@@ -30,6 +30,8 @@ class Closure {
   const std::string& refused() const { return refused_; }
   // An inline assembler template that can't be judged by its text: the assembler's own dependency file is needed.
   bool asm_doubt() const { return asm_doubt_; }
+  // Whether any text of it spells .include or .incbin, or may.
+  bool assembler_may_read() const;
 
   struct Evidence {
     const std::vector<std::string>* read = nullptr;  // prerequisites; nullptr: not known, then everything counts as read
@@ -102,12 +104,13 @@ class Closure {
   bool explore_files(const Command& command, const CompilerInfo& compiler, const std::string& cwd, uint64_t epoch);
   // What any file or the command defines the macros of #include NAME to, as further look-ups of the files that include them.
   bool resolve_macros();
-  // Why not (with *yes unset), or whether `text_of(f)` defines the macro; remembered by content.
+  // Whether the file defines the macro; remembered by content. `text`: of the file, or empty until it is needed. False: refused.
   bool defines(const File& f, const std::string& name, bool* yes, std::string* text);
   bool text_of(const File& f, std::string* text);
   bool check_aliases();
   bool check_twins();
   bool check_pieces(const Evidence& e);
+  bool find_macros(std::map<std::string, bool>* names);
   bool pragma_doubt() const;
   bool exists_still(const Exists& x);
   bool explained(const std::string& dir, const FileId& before, const FileId& now, const std::vector<std::string>& outputs);

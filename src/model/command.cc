@@ -484,7 +484,8 @@ class Parser {
     cmd_.date_time_silenced = silenced_ || no_date_time_;
     cmd_.outputs.push_back({assembly_ ? "assembly" : "object", cmd_.output});
     dependencies(source_base);
-    if (cmd_.language == Language::kAsm || cmd_.language == Language::kAsmCpp) refuse("assembler source");
+    // clang's assembler does not say what it read, and gcc's driver lists nothing for what is not preprocessed.
+    if (cmd_.language == Language::kAsm || (cmd_.language == Language::kAsmCpp && (assembly_ || cmd_.family == Family::kClang))) refuse("assembler source");
   }
 
   void dependencies(std::string_view source_base) {

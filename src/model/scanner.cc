@@ -5,6 +5,8 @@
 #include <array>
 #include <cstring>
 #include <memory>
+#include <optional>
+#include <set>
 #include <unordered_set>
 
 #include "base/varint.h"
@@ -26,8 +28,8 @@ constexpr bool is_ident(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\f' || c == '\v' || c == '\0'; }
 bool is_newline(char c) { return c == '\n' || c == '\r'; }
 
-// Both compilers join lines before anything else; so do we, once, and the rest never sees a splice. True if there was one.
-bool join_lines(std::string_view in, std::string* out) {
+// Both compilers join lines before anything else; so do we, once, and the rest never sees a splice. True if there was one; `joints`: where in `out`.
+bool join_lines(std::string_view in, std::string* out, std::vector<size_t>* joints = nullptr) {
   bool any = false;
   size_t copied = 0;
   for (size_t at = 0; (at = in.find('\\', at)) != npos || copied == 0;) {
@@ -38,6 +40,7 @@ bool join_lines(std::string_view in, std::string* out) {
       size_t next = end + 1;
       if (in[end] == '\r' && next < in.size() && in[next] == '\n') next++;
       out->append(in.substr(copied, at - copied));
+      if (joints) joints->push_back(out->size());
       copied = at = next;
       any = true;
     } else {
@@ -62,91 +65,165 @@ bool separates_digits(std::string_view t, size_t at) {
   return i < at && t[i] >= '0' && t[i] <= '9';
 }
 
-// Where comments and string literals are. Not to be believed where raw strings make it depend on the language.
+// How a text is to be read where that depends on the language, or the compiler.
+struct Reading {
+  bool raw_strings;  // R"(…)": C++11, and gnu99 of gcc
+  bool separators;   // 1'000: C++14, C23
+  bool lone_returns; // a carriage return alone ends a line: clang
+};
+
+// Where comments and string literals are, in one reading.
 class Lexed {
  public:
-  explicit Lexed(std::string_view t) {
-    enum { kCode, kBlock, kLine, kString, kChar } state = kCode;
-    size_t start = 0;
-    // A carriage return alone ends a line for clang only.
-    for (size_t i = 0; (i = t.find('\r', i)) != npos; i++)
-      if (i + 1 < t.size() && t[i + 1] != '\n') reliable_ = false;
-    for (size_t i = 0; i < t.size(); i++) {
-      char c = t[i];
-      switch (state) {
-        case kCode:
-          if (c == '/' && i + 1 < t.size() && t[i + 1] == '*') {
-            // In <a/*b.h> no comment begins; whether this is such a name need not be known.
-            if (i > 0 && (is_ident(t[i - 1]) || t[i - 1] == '<') && in_angles(t, i)) reliable_ = false;
-            state = kBlock, start = i++;
-          } else if (c == '/' && i + 1 < t.size() && t[i + 1] == '/') {
-            state = kLine, start = i++;
-          } else if (c == '"') {
-            if (i > 0 && t[i - 1] == 'R') reliable_ = false;
-            state = kString, start = i;
-          } else if (c == '\'') {
-            // A digit separator, in newer languages only: to be believed if it makes no difference to the rest of the line.
-            if (!separates_digits(t, i))
-              state = kChar;
-            else
-              for (size_t k = i + 1; k < t.size() && !is_newline(t[k]); k++)
-                if (t[k] == '"' || t[k] == '\\' || (t[k] == '*' && t[k - 1] == '/')) reliable_ = false;
-          }
-          break;
-        case kBlock:
-          if (c == '*' && i + 1 < t.size() && t[i + 1] == '/') {
-            state = kCode;
-            ranges_.push_back({start, ++i});
-          }
-          break;
-        case kLine:
-          if (is_newline(c)) {
-            state = kCode;
-            ranges_.push_back({start, i});
-          }
-          break;
-        case kString:
-        case kChar:
-          if (c == '\\') {
-            i++;
-          } else if (c == (state == kString ? '"' : '\'')) {
-            if (state == kString) ranges_.push_back({start, i});
-            state = kCode;
-          } else if (is_newline(c)) {
-            state = kCode;  // unterminated: an apostrophe in prose, or an error
-          }
-          break;
+  Lexed(std::string_view t, const Reading& reading, const std::vector<size_t>& joints) : t_(t), reading_(reading) {
+    const size_t n = t.size();
+    for (size_t i = 0; i < n;) {
+      const char c = t[i];
+      if (is_ident(c) || (c == '.' && i + 1 < n && is_digit(t[i + 1]))) {
+        const size_t start = i;
+        i = is_ident(c) && !is_digit(c) ? word_end(i) : number_end(i);
+        if (i < n && t[i] == '"' && reading.raw_strings && is_raw_prefix(t.substr(start, i - start))) i = raw_string(i, joints);
+      } else if (c == '/' && i + 1 < n && (t[i + 1] == '*' || t[i + 1] == '/')) {
+        // In <a/*b.h> no comment begins; whether this is such a name need not be known.
+        if (in_header_name(i)) reliable_ = false;
+        const size_t start = i;
+        if (t[i + 1] == '*') {
+          const size_t close = t.find("*/", i + 2);
+          i = close == npos ? n : close + 2;
+        } else {
+          while (i < n && !ends_line(i)) i++;
+        }
+        ranges_.push_back({start, i, false});
+      } else if (c == '"' || c == '\'') {
+        i = literal(i);
+      } else {
+        i++;
       }
     }
-    if (state == kBlock || state == kLine) ranges_.push_back({start, t.size()});
   }
-  bool inert(size_t pos) const {
-    if (!reliable_) return false;
+  enum Place { kCode, kComment, kString };
+  Place place(size_t pos) const {
+    if (!reliable_) return kCode;
     auto it = std::upper_bound(ranges_.begin(), ranges_.end(), pos, [](size_t p, const Range& r) { return p < r.first; });
-    return it != ranges_.begin() && pos <= std::prev(it)->last;
+    if (it == ranges_.begin() || pos >= std::prev(it)->end) return kCode;
+    return std::prev(it)->string ? kString : kComment;
   }
 
  private:
   struct Range {
-    size_t first, last;
+    size_t first, end;
+    bool string;
   };
-  static bool in_angles(std::string_view t, size_t at) {
-    while (at > 0 && !is_newline(t[at - 1]))
-      if (t[--at] == '<') return true;
+  static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+  static bool is_raw_prefix(std::string_view w) { return w == "R" || w == "LR" || w == "uR" || w == "UR" || w == "u8R"; }
+  bool ends_line(size_t i) const { return t_[i] == '\n' || (t_[i] == '\r' && (reading_.lone_returns || (i + 1 < t_.size() && t_[i + 1] == '\n'))); }
+  size_t word_end(size_t i) const {
+    while (i < t_.size() && is_ident(t_[i])) i++;
+    return i;
+  }
+  size_t number_end(size_t i) const {
+    while (i < t_.size()) {
+      if (is_ident(t_[i]) || t_[i] == '.')
+        i++;
+      else if ((t_[i] == '+' || t_[i] == '-') && strchr("eEpP", t_[i - 1]))
+        i++;
+      else if (t_[i] == '\'' && reading_.separators && i + 1 < t_.size() && is_ident(t_[i + 1]))
+        i++;
+      else
+        break;
+    }
+    return i;
+  }
+  // One that does not end on its line, an apostrophe in prose, takes the rest of the line with it.
+  size_t literal(size_t start) {
+    const char quote = t_[start];
+    for (size_t i = start + 1; i < t_.size(); i++) {
+      if (t_[i] == '\\' && i + 1 < t_.size() && !ends_line(i + 1)) {
+        // In "a\" behind #include it escapes nothing.
+        if (t_[i + 1] == '"' && names_header(line_before(start))) reliable_ = false;
+        i++;
+      } else if (t_[i] == quote) {
+        if (quote == '"') ranges_.push_back({start, i + 1, true});
+        return i + 1;
+      } else if (ends_line(i)) {
+        return i;
+      }
+    }
+    return t_.size();
+  }
+  size_t raw_string(size_t quote, const std::vector<size_t>& joints) {
+    const size_t open = t_.find('(', quote);
+    const std::string_view delimiter = t_.substr(quote + 1, open == npos ? 0 : open - quote - 1);
+    const bool valid = open != npos && delimiter.size() <= 16 && delimiter.find_first_of(" \t\v\f\r\n\\)\"") == npos;
+    const size_t close = valid ? find_in(t_, ")" + std::string(delimiter) + "\"", open + 1) : npos;
+    // In it lines are not joined: what we see is not what the compiler sees.
+    const size_t end = close == npos ? t_.size() : close + delimiter.size() + 2;
+    auto joint = std::upper_bound(joints.begin(), joints.end(), quote);
+    if (close == npos || (joint != joints.end() && *joint <= end)) reliable_ = false;
+    ranges_.push_back({quote, end, true});
+    return end;
+  }
+  std::string_view line_before(size_t at) const {
+    size_t line = at;
+    while (line > 0 && !is_newline(t_[line - 1])) line--;
+    return t_.substr(line, at - line);
+  }
+  // The line's beginning may be hidden behind the end of a comment.
+  static bool names_header(std::string_view head) {
+    for (std::string_view w : {"include", "import", "embed", "depend", "*/"})
+      if (head.find(w) != npos) return true;
     return false;
   }
+  bool in_header_name(size_t at) const {
+    std::string_view head = line_before(at);
+    size_t open = head.rfind('<');
+    return open != npos && head.find('>', open) == npos && names_header(head.substr(0, open));
+  }
+
+  std::string_view t_;
+  Reading reading_;
   bool reliable_ = true;
   std::vector<Range> ranges_;
 };
 
+// The same in every reading that any language makes of the text.
+class Readings {
+ public:
+  Readings(std::string_view t, const std::vector<size_t>& joints) {
+    bool raw = find_in(t, "R\"") != npos, separators = false, returns = false;
+    for (size_t i = 0; !separators && (i = t.find('\'', i)) != npos; i++) separators = separates_digits(t, i);
+    for (size_t i = 0; !returns && (i = t.find('\r', i)) != npos; i++) returns = i + 1 < t.size() && t[i + 1] != '\n';
+    for (int k = 0; k < 8; k++) {
+      Reading r = {(k & 1) != 0, (k & 2) != 0, (k & 4) != 0};
+      if ((r.raw_strings && !raw) || (r.separators && !separators) || (r.lone_returns && !returns)) continue;
+      lexed_.emplace_back(t, r, joints);
+    }
+  }
+  // No code in any reading.
+  bool inert(size_t pos) const {
+    return std::all_of(lexed_.begin(), lexed_.end(), [&](const Lexed& l) { return l.place(pos) != Lexed::kCode; });
+  }
+  // A string in one of them.
+  bool string(size_t pos) const {
+    return std::any_of(lexed_.begin(), lexed_.end(), [&](const Lexed& l) { return l.place(pos) == Lexed::kString; });
+  }
+  bool comment(size_t pos) const {
+    return std::all_of(lexed_.begin(), lexed_.end(), [&](const Lexed& l) { return l.place(pos) == Lexed::kComment; });
+  }
+
+ private:
+  std::vector<Lexed> lexed_;
+};
+
 class Text {
  public:
-  explicit Text(std::string_view t) : t_(t) {}
+  // `joints`: where lines were joined.
+  Text(std::string_view t, std::vector<size_t> joints) : t_(t), joints_(std::move(joints)) {}
   std::string_view text() const { return t_; }
-  bool inert(size_t pos) {
-    if (!lexed_) lexed_ = std::make_unique<Lexed>(t_);
-    return lexed_->inert(pos);
-  }
+  // In a comment or a string literal, in every reading; in a comment, in every one; in a string in one of them.
+  bool inert(size_t pos) { return readings().inert(pos); }
+  bool comment(size_t pos) { return readings().comment(pos); }
+  bool string(size_t pos) { return readings().string(pos); }
   // Over white space and block comments, over lines too if `lines`.
   size_t skip(size_t i, bool lines = false) const {
     while (i < t_.size()) {
@@ -200,8 +277,13 @@ class Text {
   }
 
  private:
+  const Readings& readings() {
+    if (!readings_) readings_ = std::make_unique<Readings>(t_, joints_);
+    return *readings_;
+  }
   std::string_view t_;
-  std::unique_ptr<Lexed> lexed_;
+  std::vector<size_t> joints_;
+  std::unique_ptr<Readings> readings_;
 };
 
 // Calls f(position, word, position behind the word) for everything that could be a directive.
@@ -236,10 +318,115 @@ bool read_operand(std::string_view s, size_t* i, bool* quoted, std::string* name
   return true;
 }
 
+// Which names stand before the parentheses that are open at a place: a macro's argument stands in those of its name. Directives are skipped; of the branches
+// of an #if each begins as the first did, and the one that leaves most open counts behind it.
+class Calls {
+ public:
+  explicit Calls(Text* text) : text_(*text), t_(text->text()) {
+    size_t open = 0;
+    struct Branch {
+      size_t before, deepest;
+    };
+    std::vector<Branch> branches;
+    bool line_begins = true;
+    for (size_t i = 0; i < t_.size(); i++) {
+      const char c = t_[i];
+      if (is_newline(c)) {
+        line_begins = true;
+      } else if (c == '(' || c == ')') {
+        line_begins = false;
+        const bool character = i > 0 && i + 1 < t_.size() && t_[i - 1] == '\'' && t_[i + 1] == '\'';
+        if (character || text_.inert(i)) continue;
+        if (c == '(') {
+          nodes_.push_back({i, open, nodes_[open].depth + 1});
+          open = nodes_.size() - 1;
+        } else if (open == 0) {
+          doubt_ = true;  // a macro opened it
+        } else {
+          open = nodes_[open].parent;
+        }
+        states_.push_back({i, open});
+      } else if (size_t n; (n = mark_at(i)) && (line_begins || text_.begins_line(i)) && !text_.inert(i)) {
+        size_t w = text_.skip(i + n), e = text_.word_end(w), end;
+        std::string_view word = t_.substr(w, e - w);
+        std::string rest = text_.line(e, &end);
+        if (word == "define" && !balanced(rest)) doubt_ = true;
+        if (word.starts_with("if")) {
+          branches.push_back({open, open});
+        } else if (word.starts_with("el") && !branches.empty()) {
+          branches.back().deepest = deeper(branches.back().deepest, open);
+          open = branches.back().before;
+        } else if (word == "endif" && !branches.empty()) {
+          open = deeper(branches.back().deepest, open);
+          branches.pop_back();
+        }
+        states_.push_back({i, open});
+        i = end - 1;
+      } else if (!is_space(c)) {
+        line_begins = false;
+      }
+    }
+  }
+  // None: not in a call. Empty: in one, if in doubt, of who knows whom. Else the names, with a blank behind each.
+  std::optional<std::string> around(size_t at) const {
+    if (doubt_) return "";
+    auto it = std::upper_bound(states_.begin(), states_.end(), at, [](size_t p, const State& s) { return p < s.from; });
+    std::set<std::string_view> names;
+    for (size_t node = std::prev(it)->open; node != 0; node = nodes_[node].parent) {
+      size_t e = nodes_[node].at;
+      while (e > 0 && (is_space(t_[e - 1]) || is_newline(t_[e - 1]))) e--;
+      if (e == 0) continue;
+      if (strchr(")/?%#", t_[e - 1])) return "";  // what a call has made, a comment, a trigraph
+      size_t w = e;
+      while (w > 0 && is_ident(t_[w - 1])) w--;
+      if (w < e) names.insert(t_.substr(w, e - w));
+    }
+    if (names.empty()) return std::nullopt;
+    std::string all;
+    for (std::string_view n : names) all.append(n) += ' ';
+    return all;
+  }
+
+ private:
+  struct Node {
+    size_t at, parent, depth;
+  };
+  struct State {
+    size_t from, open;
+  };
+  size_t mark_at(size_t i) const {
+    if (t_[i] == '#') return 1;
+    if (t_[i] == '%') return t_.substr(i, 2) == "%:" ? 2 : 0;
+    return t_[i] == '?' && t_.substr(i, 3) == "?\?=" ? 3 : 0;
+  }
+  static bool balanced(std::string_view s) {
+    int depth = 0;
+    for (size_t i = 0; i < s.size(); i++) {
+      if (s[i] == '"' || (s[i] == '\'' && !separates_digits(s, i))) {
+        size_t end = i + 1;
+        while (end < s.size() && s[end] != s[i]) end += s[end] == '\\' ? 2 : 1;
+        if (end < s.size()) i = end;
+      } else if (s[i] == '(') {
+        depth++;
+      } else if (s[i] == ')' && --depth < 0) {
+        return false;
+      }
+    }
+    return depth == 0;
+  }
+  size_t deeper(size_t a, size_t b) const { return nodes_[b].depth > nodes_[a].depth ? b : a; }
+
+  Text& text_;
+  std::string_view t_;
+  bool doubt_ = false;
+  std::vector<Node> nodes_ = {{0, 0, 0}};     // open parentheses; the first is none
+  std::vector<State> states_ = {{0, 0}};
+};
+
 class Scanner {
  public:
   // Adds to what is in `r`.
-  Scanner(std::string_view t, ScanResult* r) : text_(t), t_(t), r_(r) {
+  Scanner(std::string_view t, std::vector<size_t> joints, ScanResult* r) : text_(t, std::move(joints)), t_(t), r_(r) {
     for (auto& o : r->operands) seen_.insert(key_of(o.kind, o.quoted, o.name));
   }
 
@@ -351,12 +538,15 @@ class Scanner {
     return std::string_view("dependency").find(w) != npos || (w.size() < 4 && std::string_view("once").find(w) != npos);
   }
   void collect_pieces() {
+    // So many contexts that whose they are is not asked.
+    constexpr size_t kMany = 256;
+    std::set<ScanPiece> found(r_->pieces.begin(), r_->pieces.end());
     for (auto [at, n] : pieces_) {
-      std::string w(t_.substr(at, n));
       if (text_.inert(at) || !is_operand(at, n)) continue;
-      auto it = std::lower_bound(r_->pieces.begin(), r_->pieces.end(), w);
-      if (it == r_->pieces.end() || *it != w) r_->pieces.insert(it, std::move(w));
+      ScanPiece p{std::string(t_.substr(at, n)), in_define(at) || found.size() > kMany ? "" : *calls().around(at)};
+      found.insert(std::move(p));
     }
+    r_->pieces.assign(found.begin(), found.end());
   }
   // The last character before `at` that is no white space, comments not skipped; npos if there is none. The same behind.
   size_t before(size_t at) const {
@@ -374,23 +564,14 @@ class Scanner {
     line = line == npos ? 0 : line + 1;
     std::string_view head = t_.substr(line, at - line);
     size_t define = head.rfind("define");
-    return define != npos && head.substr(0, define).find_first_of("#%?") != npos;  // a comment may stand before the #
+    // A comment may stand before the #.
+    return define != npos && !is_ident(t_[line + define + 6]) && head.substr(0, define).find_first_of("#%?") != npos;
   }
-  // Whether an open parenthesis stands anywhere before it: in the list of an enum or a template it is nobody's argument. Where the text is doubtful: yes.
-  bool in_parentheses(size_t at) {
-    constexpr size_t kFar = 64 << 10;
-    size_t closed = 0;
-    const size_t end = at > kFar ? at - kFar : 0;
-    while (at-- > end) {
-      char c = t_[at];
-      if (c != '(' && c != ')') continue;
-      const bool character = at > 0 && at + 1 < t_.size() && t_[at - 1] == '\'' && t_[at + 1] == '\'';
-      if (character || text_.inert(at)) continue;
-      if (c == ')') closed++;
-      else if (closed == 0) return true;
-      else closed--;
-    }
-    return end > 0;
+  // In the list of an enum or a template a word is nobody's argument.
+  bool in_parentheses(size_t at) { return calls().around(at).has_value(); }
+  Calls& calls() {
+    if (!calls_) calls_ = std::make_unique<Calls>(&text_);
+    return *calls_;
   }
   bool is_operand(size_t at, size_t n) {
     if (in_define(at)) return true;
@@ -423,13 +604,17 @@ class Scanner {
     }
     return reached(opens || closes);
   }
+  // A string outside of any call and any macro's body goes nowhere.
+  void spelled(size_t at) {
+    if (!text_.comment(at) && (in_define(at) || in_parentheses(at) || !text_.inert(at))) r_->flags |= kScanSpells;
+  }
   void spells() {
     for (size_t at = 0; (at = find_in(t_, ".inc", at)) != npos; at++) {
       size_t line = t_.find_last_of("\n\r", at);
       std::string_view head = t_.substr(line == npos ? 0 : line + 1, at - (line == npos ? 0 : line + 1));
       size_t hash = head.find_first_not_of(" \t");
       if (hash != npos && head[hash] == '#' && head.find("include") != npos && head.find("define") == npos) continue;
-      if (head.find('"') != npos) r_->flags |= kScanSpells;
+      if (head.find('"') != npos || text_.string(at)) spelled(at);
     }
   }
 
@@ -594,16 +779,20 @@ class Scanner {
       if (i < t_.size() && t_[i] == '(') i = text_.skip(i + 1, true);
       const bool literal = i < t_.size() && (t_[i] == '"' || (text_.word_end(i) < t_.size() && t_[text_.word_end(i)] == '"'));
       if (!literal && !text_.inert(at)) r_->flags |= kScanPragmaDoubt;
-      pragma_text(text_.line(i, &end), at);
+      std::string s = text_.line(i, &end);
+      pragma_text(s, at);
+      if (!literal || text_.inert(at)) continue;
+      // Macros in some pragmas are expanded: #pragma message(__TIME__).
+      if (s.find("__DATE__") != npos || s.find("__TIME__") != npos) r_->flags |= kScanDate;
+      if (s.find("__TIMESTAMP__") != npos) r_->flags |= kScanTimestamp;
     }
-    // Between GCC and dependency there may be anything white, in a string that reaches _Pragma by way of a macro too.
+    // Between GCC and dependency there may be anything white. A string reaches _Pragma by way of a macro.
     for (auto [at, n] : dependencies_) {
-      size_t i = back(at);
-      std::string_view head = t_.substr(0, i);
-      if (i == at || !(head.ends_with("GCC") || head.ends_with("clang"))) continue;
-      size_t line = head.find_last_of("\n\r");
-      if (line != npos) head.remove_prefix(line + 1);
-      if (!text_.inert(at) || head.find('"') != npos || head.find('#') != npos) r_->flags |= kScanDependency;
+      if (text_.comment(at)) continue;
+      std::string_view head = t_.substr(0, back(at));
+      const bool whole = head.size() < at && (head.ends_with("GCC") || head.ends_with("clang"));
+      if (whole && !text_.inert(at)) r_->flags |= kScanDependency;
+      else if (whole || in_define(at)) r_->flags |= kScanPragmaText;
     }
     for (auto [at, n] : embeds_)
       if (!text_.inert(at)) r_->flags |= kScanEmbed;
@@ -619,16 +808,12 @@ class Scanner {
       i = open;
     }
   }
-  // Between `(` or `,` or `##` and `,` or `)` or `##`: where a macro could paste it to something.
-  bool could_be_pasted(size_t at, size_t n) {
+  // Beside ##, where a macro pastes it to something. What arguments are pasted to is for the pieces.
+  bool is_pasted(size_t at, size_t n) {
     std::string_view a = t_.substr(0, back(at)), b = t_.substr(text_.skip(at + n, true));
-    bool hash_left = false, hash_right = false;
-    for (std::string_view mark : {"##", "%:%:", "?\?=?\?="}) {
-      hash_left = hash_left || a.ends_with(mark);
-      hash_right = hash_right || b.starts_with(mark);
-    }
-    bool left = a.ends_with('(') || a.ends_with(','), right = b.starts_with(',') || b.starts_with(')');
-    return (hash_left || hash_right || (left && right && (in_define(at) || in_parentheses(at)))) && !text_.inert(at);
+    bool pasted = false;
+    for (std::string_view mark : {"##", "%:%:", "?\?=?\?="}) pasted = pasted || a.ends_with(mark) || b.starts_with(mark);
+    return pasted && !text_.inert(at);
   }
 
   void dates() {
@@ -639,13 +824,14 @@ class Scanner {
         uint32_t flag = name == kNames[2] ? kScanTimestamp : kScanDate;
         if (w == name) {
           if (!text_.inert(at)) r_->flags |= flag;
+          else if (!text_.comment(at)) r_->flags |= kScanPragmaText;
           continue;
         }
         // Pieces that a macro could paste: the front or the back of a name, or its middle alone.
         bool front = n >= 4 && w[0] == '_' && n < name.size() && (name.substr(0, n) == w || name.substr(1, n) == w);
         bool back = n < name.size() && name.substr(name.size() - n) == w;
         bool middle = w == name.substr(2, name.size() - 4);
-        if ((front || back || middle) && could_be_pasted(at, n)) r_->flags |= flag;
+        if ((front || back || middle) && is_pasted(at, n)) r_->flags |= flag;
       }
     }
   }
@@ -696,24 +882,16 @@ class Scanner {
 
   void inline_assembler(bool assembler) {
     if (assembler) return assembler_text(std::string(t_), true);
-    for (auto [at, n] : incbins_)
-      if (!text_.inert(at) || in_string(at)) r_->flags |= kScanAsmFile;
+    for (auto [at, n] : incbins_) {
+      if (!text_.inert(at) || in_define(at)) {
+        if (!text_.comment(at)) r_->flags |= kScanAsmFile;
+      } else {
+        spelled(at);
+      }
+    }
     for (auto [at, n] : asms_)
       if (!text_.inert(at)) asm_statement(at, at + n);
   }
-  bool in_string(size_t at) {
-    size_t line = t_.find_last_of("\n\r", at);
-    return t_.substr(line == npos ? 0 : line + 1, at - (line == npos ? 0 : line + 1)).find('"') != npos;
-  }
-  bool in_define(size_t at) {
-    size_t i = at;
-    while (i > 0 && !is_newline(t_[i - 1])) i--;
-    i = text_.skip(i);
-    if (i >= t_.size() || (t_[i] != '#' && t_[i] != '%' && t_[i] != '?')) return false;
-    i = text_.skip(i + (t_[i] == '#' ? 1 : t_[i] == '%' ? 2 : 3));
-    return t_.substr(i, 6) == "define" && text_.word_end(text_.skip(i + 6)) <= at;
-  }
-
   void asm_statement(size_t start, size_t i) {
     bool words = false;  // that macros may stand for
     for (;;) {
@@ -794,6 +972,7 @@ class Scanner {
   std::string_view t_;
   ScanResult* r_;
   bool has_ = false;
+  std::unique_ptr<Calls> calls_;
   std::vector<size_t> marks_;
   std::vector<Token> asms_, dates_, pragmas_, dependencies_, incbins_, modules_, embeds_, pieces_;
   std::unordered_set<std::string> seen_;
@@ -806,8 +985,9 @@ ScanResult scan(std::string_view text, bool asm_source) {
   if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);  // a byte order mark
   auto pass = [&](std::string_view t) {
     std::string joined;
-    if (join_lines(t, &joined)) t = joined;
-    Scanner(t, &r).run(asm_source);
+    std::vector<size_t> joints;
+    if (join_lines(t, &joined, &joints)) t = joined;
+    Scanner(t, std::move(joints), &r).run(asm_source);
   };
   pass(text);
   // The trigraph for a backslash joins lines too, where trigraphs are on: what either reading finds counts.
@@ -817,10 +997,11 @@ ScanResult scan(std::string_view text, bool asm_source) {
 
 bool alias_escapes(std::string_view raw, std::string_view alias) {
   std::string joined;
+  std::vector<size_t> joints;
   if (find_in(raw, "?\?/") != npos) return raw.find(alias) != npos;
-  if (join_lines(raw, &joined)) raw = joined;
+  if (join_lines(raw, &joined, &joints)) raw = joined;
   if (raw.find(alias) == npos) return false;
-  Text text(raw);
+  Text text(raw, std::move(joints));
   bool escapes = false;
   each_directive(text, [&](size_t at, std::string_view word, size_t i) {
     if (escapes || (word != "define" && word != "if" && word != "elif" && word != "include" && word != "include_next" && word != "import")) return;
@@ -863,9 +1044,10 @@ template <class F>
 void each_definition(std::string_view raw, std::string_view name, F f) {
   auto pass = [&](std::string_view t) {
     std::string joined;
-    if (join_lines(t, &joined)) t = joined;
+    std::vector<size_t> joints;
+    if (join_lines(t, &joined, &joints)) t = joined;
     if (find_in(t, name) == npos) return;
-    Text text(t);
+    Text text(t, std::move(joints));
     each_directive(text, [&](size_t, std::string_view word, size_t i) {
       if (word != "define") return;
       size_t at = text.skip(i), end = text.word_end(at);
@@ -908,6 +1090,12 @@ bool defines_macro(std::string_view raw, std::string_view name) {
   return found;
 }
 
+bool can_be_pasted(const std::vector<ScanPiece>& pieces, std::string_view name) {
+  std::vector<std::string> words;
+  for (auto& p : pieces) words.push_back(p.word);
+  return can_be_pasted(words, name);
+}
+
 bool can_be_pasted(const std::vector<std::string>& pieces, std::string_view name) {
   std::array<bool, 16> reached{};
   reached[0] = true;
@@ -919,7 +1107,7 @@ bool can_be_pasted(const std::vector<std::string>& pieces, std::string_view name
 
 std::string encode_scan(const ScanResult& r) {
   std::string out;
-  put_varint(&out, 4);
+  put_varint(&out, 5);
   put_varint(&out, r.flags);
   put_varint(&out, r.operands.size());
   for (auto& o : r.operands) {
@@ -929,14 +1117,14 @@ std::string encode_scan(const ScanResult& r) {
   put_varint(&out, r.has_aliases.size());
   for (auto& a : r.has_aliases) put_string(&out, a);
   put_varint(&out, r.pieces.size());
-  for (auto& p : r.pieces) put_string(&out, p);
+  for (auto& p : r.pieces) put_string(&out, p.word), put_string(&out, p.callers);
   return out;
 }
 
 bool decode_scan(std::string_view bytes, ScanResult* r) {
   Reader in(bytes);
   *r = {};
-  if (in.varint() != 4) return false;
+  if (in.varint() != 5) return false;
   r->flags = static_cast<uint32_t>(in.varint());
   uint64_t n = in.varint();
   if (n > in.left()) return false;
@@ -950,7 +1138,10 @@ bool decode_scan(std::string_view bytes, ScanResult* r) {
   for (uint64_t i = 0; i < n; i++) r->has_aliases.emplace_back(in.string());
   n = in.varint();
   if (n > in.left()) return false;
-  for (uint64_t i = 0; i < n; i++) r->pieces.emplace_back(in.string());
+  for (uint64_t i = 0; i < n; i++) {
+    std::string word(in.string());
+    r->pieces.push_back({std::move(word), std::string(in.string())});
+  }
   return in.ok() && in.at_end();
 }
 

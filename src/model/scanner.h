@@ -29,8 +29,8 @@ struct ScanOperand {
 enum ScanFlags : uint32_t {
   kScanComputedInclude = 1u << 0,  // an #include whose operand is neither a literal nor the name of a macro alone
   kScanComputedHas = 1u << 1,      // __has_include(MACRO)
-  kScanDate = 1u << 2,             // __DATE__ or __TIME__, or pieces that could be pasted to them
-  kScanTimestamp = 1u << 3,        // __TIMESTAMP__, or pieces
+  kScanDate = 1u << 2,             // __DATE__ or __TIME__, or a piece of them beside ##; in the string of a _Pragma too
+  kScanTimestamp = 1u << 3,        // __TIMESTAMP__, the same
   kScanEmbed = 1u << 4,            // #embed, __has_embed
   kScanDependency = 1u << 5,       // #pragma GCC dependency (also in _Pragma)
   kScanAsmFile = 1u << 6,          // an asm template (or assembler text) that spells .incbin or .include
@@ -39,16 +39,24 @@ enum ScanFlags : uint32_t {
   kScanModule = 1u << 9,           // import/module/export module declarations, #pragma clang module
   kScanSystemHeader = 1u << 10,    // #pragma GCC system_header
   kScanPch = 1u << 11,             // #pragma GCC pch_preprocess, hdrstop
-  kScanSpells = 1u << 12,          // a string literal with ".inc" in it, wherever it may end up
+  kScanSpells = 1u << 12,          // a string literal with ".inc" or "incbin" in it that a macro could bring into an asm template
   kScanImport = 1u << 13,          // #import
   kScanPragmaDoubt = 1u << 14,     // _Pragma whose operand is no literal
+  kScanPragmaText = 1u << 15,      // what such a _Pragma could make a date or a dependency of: a string, a macro's body
+};
+
+// A word that one of the names looked for could be pasted from.
+struct ScanPiece {
+  std::string word;
+  std::string callers;  // names with a blank behind each: the word is lost to ## unless one of them is a macro. Empty: may be reached anyway
+  auto operator<=>(const ScanPiece&) const = default;
 };
 
 struct ScanResult {
   uint32_t flags = 0;
   std::vector<ScanOperand> operands;      // without duplicates, in order of first appearance
   std::vector<std::string> has_aliases;   // macros whose body names __has_include (or _next): #define HI __has_include
-  std::vector<std::string> pieces;        // identifiers that __DATE__, __TIME__, __TIMESTAMP__ or the name of a pragma could be pasted from, sorted
+  std::vector<ScanPiece> pieces;          // of __DATE__, __TIME__, __TIMESTAMP__ and the names of pragmas; sorted
   bool operator==(const ScanResult&) const = default;
 };
 
@@ -65,8 +73,9 @@ bool read_include_macro(std::string_view text, std::string_view name, std::vecto
 // Whether the text defines the macro `name` at all.
 bool defines_macro(std::string_view text, std::string_view name);
 
-// Whether `pieces` (sorted) can be put together to `name`, from at least two of them.
+// Whether `pieces` can be put together to `name`, from at least two of them.
 bool can_be_pasted(const std::vector<std::string>& pieces, std::string_view name);
+bool can_be_pasted(const std::vector<ScanPiece>& pieces, std::string_view name);  // whoever calls
 
 // A compact form for the table that remembers results by the digest of the file.
 std::string encode_scan(const ScanResult& r);

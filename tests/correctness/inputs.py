@@ -697,6 +697,14 @@ DATES = {
     'date_pasted_of_macros_behind_comments': ('/**/ #define P __DA\n;\n/**/ #define Q TE__\n#define X(a,b) a##b\n#define Y(a,b) X(a,b)\nconst char *s = Y(P,Q);\n', ()),
     'date_pasted_beside_macros_for_nothing': ('#define X(a,b) a##b\n#define Y(a,b) X(a,b)\n#define E\nconst char *s = Y(E __DA E,E TE__ E);\n', ()),
     'date_pasted_with_a_macro_of_the_command': ('const char *s = X(__DA,TE__);\n', ('-DX(a,b)=a##b',)),
+    'date_pasted_by_what_a_call_brings': ('#define W(x) __##x##__\n#define I(x) x\nconst char *s = I(W)(DATE);\n', ()),
+    'date_pasted_in_calls': ('#define W(x) __##x##__\nint f(const char *, int);\n#define M(x) W(x)\nint i = sizeof f(M ( DATE ), (1));\n', ()),
+    'date_pasted_behind_an_open_macro': ('#define W(x) __##x##__\n#define OPEN W(\nconst char *s = OPEN DATE);\n', ()),
+    'date_pasted_by_a_header': ('#include "h.h"\nconst char *s = W(DATE);\n', (), '#define W_(x) __##x##__\n#define W(x) W_(x)\n'),
+    'date_behind_a_raw_string': ('const char *r = R"(/* )"; const char *s = __DATE__; // */\n', ('-x', 'c++', '-std=c++17')),
+    'date_behind_a_header_with_a_backslash': ('#if 0\n#include "a\\" /* x\n// */ \n#endif\nconst char *s = __DATE__;\n', ()),
+    'date_by_pragma': ('_Pragma("message(__TIME__)")\nint x;\n', ()),
+    'date_by_pragma_of_a_macro': ('#define P(x) _Pragma(x)\nP("message(__TIMESTAMP__)")\nint x;\n', ()),
     'date_in_Wp_define': ('const char *s = WHEN;\n', ('-Wp,-DWHEN=__DATE__',)),
     'date_in_forced_include': ('const char *s = WHEN;\n', ('-include', 'h.h'), '#define WHEN __DATE__\n'),
     'date_in_imacros': ('const char *s = WHEN;\n', ('-imacros', 'h.h'), '#define WHEN __DATE__\n'),
@@ -717,6 +725,21 @@ def dated(text, flags, head=None):
 
 for _name, _row in DATES.items():
     test(name=_name, core=_name in ('date_in_source', 'timestamp_in_source', 'time_pasted', 'date_pasted_over_two_files', 'date_in_define_of_the_command', 'date_silenced'))(dated(*_row))
+
+
+@test()
+def words_of_dates_that_nothing_pastes(b):
+    """Names, comments and strings of ordinary code."""
+    b.write('h.h', '#pragma once\n// #pragma GCC dependency, __TIMESTAMP__ and .incbin, it\'s said\n#define GLUE(x) __##x##__\n#define N_(x) x\nint f(int, const char *);\n')
+    b.write('a.c', '#include "h.h"\nenum mode { DATE, TIME = 20, TIMESTAMP };\n#define ASM(x) __asm__(x)\n'
+                   'int g(int i) { return i < 3 /* __DATE__ */ ? f(TIME, "__TIME__ .incbin") : f(i, N_("#pragma GCC dependency __TIMESTAMP__")); }\n')
+    args = (b.cc, '-c', 'a.c', '-o', 'a.o')
+    yield
+    if b.cc == 'gcc':
+        b.fresh(*args)
+        check(b.same(*args).hit, 'it should hit')
+    else:
+        b.same(*args)
 
 
 @test(modes=('preprocess', 'direct+preprocess'))
@@ -856,6 +879,46 @@ def incbin_in_every_mode(b):
 
 
 @test()
+def assembler_source(b):
+    """.S: the preprocessor's headers are inputs, what the assembler reads by itself is refused, absent headers must stay absent."""
+    if b.cc != 'gcc':
+        skip("clang's assembler does not say what it reads")
+    for d in ('one', 'two'):
+        os.mkdir(b.path(d))
+    b.write('two/h.h', '#define VALUE 1\n.macro put x\n .byte \\x\n.endm\n')
+    b.write('a.S', "# don't mind /* this\n// */ .incbin\n#include <h.h>\n .section .note.GNU-stack,\"\",@progbits\n .data\n put VALUE\n")
+    args = ('gcc', '-D__ASSEMBLY__', '-Wp,-MMD,a.d', '-Ione', '-Itwo', '-c', '-o', 'a.o', 'a.S')
+    yield
+    b.fresh(*args)
+    check(b.same(*args).hit, 'it should hit')
+    b.rewrite('two/h.h', '#define VALUE 2\n.macro put x\n .byte \\x\n.endm\n')
+    b.fresh(*args)
+    b.write('one/h.h', '#define VALUE 3\n.macro put x\n .byte \\x\n.endm\n')
+    b.fresh(*args)
+    b.write('blob', 'AAAA')
+    b.rewrite('one/h.h', '#define VALUE 3\n.macro put x\n .inc\\()bin "blob"\n.endm\n')
+    b.refused(*args, reason='assembler')
+    b.rewrite('blob', 'BBBB')
+    b.refused(*args, reason='assembler')
+
+
+@test()
+def assembler_reads_another_file_of_the_name(b):
+    """gcc tells the assembler the last part of the source's name only."""
+    os.mkdir(b.path('sub'))
+    b.write('a.c', 'AAAA')
+    b.write('sub/a.c', 'int x;\n')
+    args = (b.cc, '-c', 'sub/a.c', '-o', 'a.o')
+    yield
+    b.fresh(*args)
+    check(b.same(*args).hit, 'it should hit')
+    b.rewrite('sub/a.c', '__asm__(".incbin \\"a.c\\"");\n')
+    b.refused(*args, reason='assembler|incbin')
+    b.rewrite('a.c', 'BBBB')
+    b.refused(*args, reason='assembler|incbin')
+
+
+@test()
 def assembler_source_with_includes(b):
     b.write('a.S', '.include "i.s"\n.incbin "blob"\n')
     b.write('i.s', '.byte 1\n')
@@ -901,6 +964,19 @@ def pragma_dependency_by_operator(b):
     b.refused(*args, reason='pragma GCC dependency')
     os.utime(b.path('f'))
     b.fresh(*args)
+
+
+@test()
+def pragma_dependency_by_a_word_or_string(b):
+    b.write('f', 'x')
+    b.write('a.c', '#define STR(x) #x\n#define XSTR(x) STR(x)\n#define DO(x) _Pragma(XSTR(x))\n#define D dependency\nDO(GCC D "f")\nint x;\n')
+    b.write('b.c', '#define DO(x) _Pragma(x)\nDO("GCC dependency \\"f\\"")\nint x;\n')
+    yield
+    for source in ('a.c', 'b.c'):
+        args = (b.cc, '-c', source, '-o', 'a.o')
+        b.refused(*args, reason='pragma GCC dependency')
+        os.utime(b.path('f'))
+        b.fresh(*args)
 
 
 @test()

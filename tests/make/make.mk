@@ -6,4 +6,5 @@ test-projects: $(B)/cchain $(B)/cchain-sh ## real projects built by make, throug
 	tests/tools/packages.sh test projects
 	tests/make/recipes.sh $(B)
 	tests/make/projects.sh $(B) zlib lua5.4 redis
+	tests/make/survey.sh $(B)
 .PHONY: test-projects

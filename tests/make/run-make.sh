@@ -68,7 +68,7 @@ all:
 	@gcc -c a.c '-DTEXT="it'"'"'s \\"' -o out/b.o
 	-gcc -c dir\ with\ blanks/a.c -o out/c.o
 M
-hits "words in quotes" 2 # the third is refused: the assembler's list of a name with blanks is not understood
+hits "words in quotes" 3
 both "lines broken by backslashes" <<'M'
 all:
 	gcc -c a.c \

@@ -27,7 +27,7 @@ packages_of() {
     quickstart) echo "$build ninja-build cmake python3 dpkg-dev" ;;
     packaging) echo "$build dpkg-dev ninja-build python3 debootstrap mandoc" ;;
     bench) echo "$build clang ninja-build valgrind strace python3 python3-pip ccache dpkg-dev" ;;
-    projects) echo "$build ccache dpkg-dev fakeroot debhelper cmake ninja-build meson autoconf automake libtool-bin libreadline-dev python3" ;;
+    projects) echo "$build ccache dpkg-dev fakeroot debhelper cmake ninja-build meson autoconf automake libtool-bin libreadline-dev libncurses-dev tcl gettext autopoint pkg-config python3" ;;
     *) usage ;;
   esac
 }

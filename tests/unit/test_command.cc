@@ -132,7 +132,9 @@ void languages(void**) {
   assert_false(gcc("-x c -x none -c a.c").language_explicit);
   assert_text(joined(gcc("-x c++ -c a.c").probe_args), "-x c++");
   Command s = gcc("-c a.S -o a.o");
-  assert_text(s.uncacheable, "assembler source");
+  assert_fine(s);
+  assert_text(clang("-c a.S -o a.o").uncacheable, "assembler source");
+  assert_text(gcc("-S a.S -o a.s").uncacheable, "assembler source");
   assert_int_equal(s.language, Language::kAsmCpp);
   assert_text(s.output, "a.o");
 }

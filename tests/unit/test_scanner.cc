@@ -201,14 +201,14 @@ struct FlagRow {
   uint32_t want;
 };
 std::string flag_names(uint32_t f) {
-  static const char* names[] = {"ComputedInclude", "ComputedHas", "Date", "Timestamp", "Embed", "Dependency", "AsmFile", "AsmDoubt", "Once", "Module", "SystemHeader", "Pch", "Spells", "Import", "PragmaDoubt"};
+  static const char* names[] = {"ComputedInclude", "ComputedHas", "Date", "Timestamp", "Embed", "Dependency", "AsmFile", "AsmDoubt", "Once", "Module", "SystemHeader", "Pch", "Spells", "Import", "PragmaDoubt", "PragmaText"};
   std::string s;
-  for (int i = 0; i < 15; i++)
+  for (int i = 0; i < 16; i++)
     if (f >> i & 1) s += (s.empty() ? "" : "|") + std::string(names[i]);
   return s.empty() ? "none" : s;
 }
-// kScanSpells and kScanPragmaDoubt accompany many rows and have their own tests.
-void check_flags(const std::vector<FlagRow>& rows, uint32_t mask = ~(kScanSpells | kScanPragmaDoubt), bool assembler = false) {
+// kScanSpells, kScanPragmaDoubt and kScanPragmaText accompany many rows and have their own tests.
+void check_flags(const std::vector<FlagRow>& rows, uint32_t mask = ~(kScanSpells | kScanPragmaDoubt | kScanPragmaText), bool assembler = false) {
   int bad = 0;
   for (size_t i = 0; i < rows.size(); i++) {
     uint32_t got = scan(rows[i].text, assembler).flags & mask;
@@ -218,7 +218,14 @@ void check_flags(const std::vector<FlagRow>& rows, uint32_t mask = ~(kScanSpells
 }
 
 void test_spells(void**) {
-  check_flags({{"char *s = \".incbin \\\"f\\\"\";\n", kScanSpells},
+  check_flags({{"char *s = \".incbin \\\"f\\\"\";\n", 0},  // it goes nowhere
+               {"f(\".incbin 'f'\");\n", kScanSpells},
+               {"f(x, g(1), { \"incbin 'f'\" });\n", kScanSpells},
+               {"f(R\"(\n.include 'f')\");\n", kScanSpells},
+               {"f(x); // \".incbin\"\n", 0},
+               {"f(x /* \".incbin\" */); const char* s[] = {\".include\"};\n", 0},
+               {"#define OPEN f(\nOPEN \".incbin 'f'\")\n", kScanSpells},
+               {"x = \".incbin 'f'\" CLOSE f(x))\n", kScanSpells},
                {"#define X \"\\t.include \"\n", kScanSpells},
                {"#include \"defs.inc\"\n", 0},
                {"int x = a.inc;\n", 0}},
@@ -239,6 +246,52 @@ void test_pieces(void**) {
   // As real headers have them: parameters of templates, glue of macros that no letters are beside.
   assert_false(pasted("#define R(n) __##n\ntemplate <typename D, typename A, class T, class E> E f(T t, D* d) { return g(T(), A::x, (E)d); }\n", "__DATE__"));
   assert_false(pasted("__DATE__", "__DATE__"));  // the whole is a flag of its own
+  // Who calls.
+  auto callers = [](const std::string& text) {
+    std::string all;
+    for (auto& p : scan(text).pieces) all += p.word + "<" + p.callers + ">";
+    return all;
+  };
+  assert_string_equal(callers("f(DATE)").c_str(), "DATE<f >");
+  assert_string_equal(callers("f(g(1), h (\n{ (x), DATE }, 2))").c_str(), "DATE<f h >");
+  assert_string_equal(callers("#define G(x) __##x##__\n").c_str(), "__<>");
+  assert_string_equal(callers("(f)(DATE)").c_str(), "DATE<>");  // what the first parentheses bring may be a macro
+  assert_string_equal(callers("f /* x */ (DATE)").c_str(), "DATE<>");
+  assert_string_equal(callers("#define OPEN f(\nOPEN DATE)").c_str(), "DATE<>");
+  assert_string_equal(callers("OPEN 1, DATE)").c_str(), "DATE<>");
+  assert_string_equal(callers("enum { A, DATE, B }; int f(int); x = (1, DATE);").c_str(), "");
+  assert_string_equal(callers("M(\n#if A\nf(1\n#else\ng(2\n#endif\n), DATE)").c_str(), "DATE<M >");
+  assert_string_equal(callers("M(f(\n#if A\n1)\n#elif B\n2)\n#else\n3)\n#endif\n, DATE)").c_str(), "DATE<M f >");  // if there is no branch
+  assert_string_equal(callers("M(\")\", ')', /* ) */ DATE) // f(\n").c_str(), "DATE<M >");
+  assert_string_equal(callers("#if (1)\n#define Q (a)\n#endif\ng(DATE)").c_str(), "DATE<g >");
+}
+
+// Comments and literals where what they are depends on the language: in doubt it is code.
+void test_readings(void**) {
+  const uint32_t d = kScanDate;
+  check_flags({
+      {"if (n < 20'000'000) f(\"__DATE__\"); // __TIME__\n", 0},
+      {"int x = 1'000; f(\"__DATE__\");\n// __DATE__\n", d},  // nothing is a string behind an apostrophe
+      {"int x = 1'000'000; f(\"__DATE__\");\n", 0},
+      {"auto s = R\"(x)\"; // it's __DATE__\nf(\"__DATE__\"); /* __DATE__ */\n", 0},
+      {"auto s = R\"(\nconst char* t = __DATE__;\n)\"; // __DATE__\n", d},  // code where there are no raw strings
+      {"auto s = R\"(\n/* )\"; __DATE__ // */\n", d},
+      {"auto s = R\"x(\n)\" /* )x\" __DATE__ */\n", d},
+      {"auto s = R\"(\n)\\\n\" /* )\" __DATE__ // */\n", d},  // no line is joined in it
+      {"auto s = FOOR\"(/*)\"; __DATE__ /* */\n", d},
+      {"auto s = FOOR\"(\"; /* __DATE__ )\" */\n", 0},
+      {"auto s = 1R\"(\"; /* __DATE__ )\" */\n", 0},
+      {"#include \"a\\\" /* x\n// */ __DATE__\n", d},
+      {"#define A \"a\\\"\" /* x\n// __DATE__ */\n", 0},
+      {"for (; i < n/* __DATE__ */; i++) {} // __DATE__\n", 0},
+      {"#include <a//b.h> /* x\n// */ __DATE__\n", d},
+      {"#if __has_include(<a/*b.h>) // x\n__DATE__ /* */\n", d},
+      {"#if defined(__has_include) && __has_include(<a.h>) /* __DATE__ */\n", 0},
+      {"f(\"a\\\\\", __DATE__); // \"\n", d},
+      {"// x\\\n__DATE__\n", 0},
+      {"// x\r f(__DATE__); // \"\n", d},
+      {"/* x\r */ f(\"__DATE__\"); /*\r*/ // __DATE__\r\n", 0},
+  }, d);
 }
 
 void test_macro_operands(void**) {
@@ -320,9 +373,16 @@ void test_computed(void**) {
   });
 }
 
+uint32_t dates_of(const ScanResult& r) {
+  uint32_t flags = r.flags & (kScanDate | kScanTimestamp);
+  if (can_be_pasted(r.pieces, "__DATE__") || can_be_pasted(r.pieces, "__TIME__")) flags |= kScanDate;
+  if (can_be_pasted(r.pieces, "__TIMESTAMP__")) flags |= kScanTimestamp;
+  return flags;
+}
+
 void test_dates(void**) {
   const uint32_t d = kScanDate, t = kScanTimestamp;
-  check_flags({
+  const std::vector<FlagRow> rows = {
       {"const char* s = __DATE__;", d},
       {"const char* s = __TIME__;", d},
       {"const char* s = __TIMESTAMP__;", t},
@@ -348,18 +408,21 @@ void test_dates(void**) {
       {"enum { A, DATE, B };", 0},
       {"typedef enum { HEAD = 'x', TIME, OS } mode; // (\nint f(int);", 0},
       {"M(enum { A, DATE, B };)", d},
+      {"_Pragma(\"message(__TIME__)\")", d},
+      {"_Pragma(\"message(__TIMESTAMP__)\")", t},
+      {"// _Pragma(\"message(__TIME__)\")", 0},
       {"M({ f(')'); enum { A, DATE, B }; })", d},
       {"M(\")\", /* ) */ DATE, // )\n b)", d},
       {"\xef\xbb\xbf__DATE__", d},
       {"CAT(__DA,TE__)", d},
-      {"CAT(__TI, ME__)", d | t},  // __TI begins both
+      {"CAT(__TI, ME__)", d},
       {"CAT(__TIMES, TAMP__)", t},
       {"CAT3(__,DATE,__)", d},
       {"CAT3(__,TIME,__)", d},
       {"CAT3(__,TIMESTAMP,__)", t},
       {"CAT3(__ , /* x */ DATE /* y */ , __)", d},
       {"CAT3(__,\n  DATE,\n  __)", d},
-      {"CAT3(__, // x\n DATE // y\n, __)", 0},  // a known limit: a line comment before a piece
+      {"CAT3(__, // x\n DATE // y\n, __)", d},
       {"CAT(_,_DATE__)", d},
       {"CAT(__DATE,__)", d},
       {"CAT(__DATE_,_)", d},
@@ -374,7 +437,14 @@ void test_dates(void**) {
       {"#define TE_(x) __DA##x\n", d},
       {"// CAT(__DA,TE__)\n", 0},
       {"f(\"(__DA,TE__)\")", 0},
-  }, d | t);
+  };
+  int bad = 0;
+  for (size_t i = 0; i < rows.size(); i++) {
+    // What a macro of another file may put around it.
+    uint32_t got = dates_of(scan(rows[i].text + "\n#define GLUE(x) __##x##__\n"));
+    if (got != rows[i].want) ROW_FAIL(i, rows[i].text, "got %s, want %s", flag_names(got).c_str(), flag_names(rows[i].want).c_str());
+  }
+  assert_int_equal(bad, 0);
 }
 
 void test_pragmas(void**) {
@@ -409,6 +479,8 @@ void test_pragmas(void**) {
       {"P(GCC /* x */\n dependency <a.h>)\n", kScanDependency},
       {"P(clang dependency <a.h>)\n", kScanDependency},
       {"// a GCC dependency\n", 0},
+      {"// #pragma GCC dependency \"a.h\"\n", 0},
+      {"f(\"#pragma GCC dependency\");\n", 0},
       {"int dependency; f(dependency);", 0},
       {"#pragma GCC diagnostic push\n#pragma omp parallel\n#pragma STDC FP_CONTRACT ON\n", 0},
       {"#pragma GCC pch_preprocess \"a.gch\"\n", kScanPch},
@@ -432,6 +504,13 @@ void test_pragmas(void**) {
       {"_Pragma ( L\"x\" )\n", 0},
       {"// _Pragma(x)\n", 0},
   }, kScanPragmaDoubt);
+  check_flags({
+      {"P(\"GCC dependency 'a.h'\")\n", kScanPragmaText},
+      {"#define DEP dependency\n", kScanPragmaText},
+      {"const char* s = \"__TIME__\";", kScanPragmaText},
+      {"// \"GCC dependency\" __TIME__\n", 0},
+      {"int dependency; f(\"a dependency\");", 0},
+  }, kScanPragmaText);
   const ScanResult r = scan("#define A depend\n#define B(x) x##ency\n");
   assert_true(can_be_pasted(r.pieces, "dependency"));
 }
@@ -482,7 +561,8 @@ void test_inline_assembler(void**) {
       {"#define A(x) __asm__ x\n", d},
       {"#define asm __asm__\n", d},
       {"#define INC(f) \".incbin \\\"\" f \"\\\"\"\n", f},
-      {"const char* s = \"incbin\";", f},
+      {"const char* s = \"incbin\";", 0},
+      {"#define S \"incbin\"\n", f},
       {"// incbin\n/* .incbin */", 0},
       {"asm(\".macro x\\n.endm\");", d},
       {"asm(\".irp x,a,b\\n.endr\");", d},
@@ -974,7 +1054,7 @@ void test_odd_forms_against_compilers(void**) {
       if (!acts) continue;  // this compiler takes no notice: nothing to miss
       ran++;
       ScanResult r = scan(row.text);
-      bool seen = row.flags ? (r.flags & row.flags) != 0 : false;
+      bool seen = ((r.flags | dates_of(r)) & row.flags) != 0;
       if (row.alias) seen = std::count(r.has_aliases.begin(), r.has_aliases.end(), row.alias) && alias_escapes(row.text, row.alias);
       if (!row.flags && !row.alias)
         for (auto& o : r.operands) seen = seen || o.name == "stddef.h";
@@ -1049,7 +1129,8 @@ int main() {
       cmocka_unit_test(test_splices_everywhere),
       cmocka_unit_test(test_space_everywhere),
       cmocka_unit_test(test_has_include),
-      cmocka_unit_test(test_spells), cmocka_unit_test(test_pieces), cmocka_unit_test(test_macro_operands), cmocka_unit_test(test_computed),
+      cmocka_unit_test(test_spells), cmocka_unit_test(test_pieces),
+      cmocka_unit_test(test_readings), cmocka_unit_test(test_macro_operands), cmocka_unit_test(test_computed),
       cmocka_unit_test(test_dates),
       cmocka_unit_test(test_pragmas),
       cmocka_unit_test(test_inline_assembler),
