@@ -13,7 +13,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <unordered_map>
 
 #include "base/dynamic.h"
 #include "base/json.h"
@@ -268,7 +267,7 @@ std::unique_ptr<Invocation> Cache::parse(std::vector<std::string> argv, std::str
   }
   for (auto& [name, value] : inv->line_env) inv->env.set(name, value);
   if (refused.empty()) {
-    parse_invocation(config_, std::move(argv), inv.get());
+    parse_invocation(config_, std::move(argv), inv.get(), &programs_, session_depth_.load(std::memory_order_acquire) > 0 ? session_epoch_.load(std::memory_order_acquire) : 0);
   } else {
     inv->argv = std::move(argv);
     inv->uncacheable = std::move(refused);
@@ -543,8 +542,13 @@ bool Cache::find_direct(Invocation* inv, uint64_t e, ResultOwner* owner) {
     }
     if (!find_entry(inv, ev.key, s.streams, owner, nullptr)) return false;
     if (in_session && !inv->recheck) {
+      SessionHit h{inv->declared.empty() ? "" : path_join(inv->cwd, inv->declared[0].path), std::move(used)};
+      std::vector<Looker::Node*> fresh;
+      for (auto& file : h.seen)
+        if (Looker::first_use(file.node, session_serial_)) fresh.push_back(file.node);
       std::lock_guard<std::mutex> lock(session_mutex_);
-      session_hits_.push_back({inv->declared.empty() ? "" : path_join(inv->cwd, inv->declared[0].path), std::move(used)});
+      session_files_.insert(session_files_.end(), fresh.begin(), fresh.end());
+      session_hits_.push_back(std::move(h));
     }
     return true;
   });
@@ -1059,9 +1063,12 @@ void Cache::session_begin() {
   std::lock_guard<std::mutex> lock(session_mutex_);
   if (session_depth_.load() <= 0) {
     session_hits_.clear();
+    session_files_.clear();
     outdated_.clear();
     // Before the depth says so: a lookup that comes between must not take the last session's looks for this one's.
-    session_epoch_.store(looker_.new_epoch(), std::memory_order_release);
+    session_serial_.store(looker_.new_epoch(), std::memory_order_relaxed);
+    session_changes_ = looker_.changes();
+    session_epoch_.store(session_serial_, std::memory_order_release);
   }
   session_depth_.fetch_add(1, std::memory_order_acq_rel);
 }
@@ -1073,27 +1080,22 @@ void Cache::session_changed(const char* path) {
   }
   if (path[0] != '/') throw CallError{CC_E_INVALID, std::string("cc_session_changed: not an absolute path: ") + path};
   looker_.forget_way(path);  // the folders may be as new as it is
+  programs_.forget();
 }
 int Cache::session_end() {
   if (session_depth_.load() <= 0) throw CallError{CC_E_STATE, "cc_session_end without cc_session_begin"};
   if (session_depth_.fetch_sub(1) != 1) return 0;
   // What each hit saw against what is there now. A directory may change in ways that matter to nobody here; files are what a hit depends on.
   std::lock_guard<std::mutex> lock(session_mutex_);
-  std::unordered_map<Looker::Node*, uint64_t> now;
+  const uint64_t now = looker_.new_epoch();
+  for (auto* file : session_files_) looker_.look(file, now);
+  const bool quiet = looker_.changes() == session_changes_;
   outdated_.clear();
+  auto outdated = [&](const Seen& file) { return looker_.look(file.node, now).version != file.version; };
   for (auto& hit : session_hits_)
-    for (auto& s : hit.seen) {
-      auto [it, fresh] = now.try_emplace(s.node, 0);
-      if (fresh) {
-        FileId id;
-        int err = stat_file(s.node->path.c_str(), &id);
-        it->second = seen_id(err, id);
-      }
-      if (it->second == s.id) continue;
-      outdated_.push_back(std::move(hit.output));
-      break;
-    }
+    if (!quiet && std::any_of(hit.seen.begin(), hit.seen.end(), outdated)) outdated_.push_back(std::move(hit.output));
   session_hits_.clear();
+  session_files_.clear();
   return static_cast<int>(outdated_.size());
 }
 int Cache::session_outdated(const char* const** outputs) {

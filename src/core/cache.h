@@ -157,6 +157,7 @@ class Cache {
   Looker looker_;
   Table memo_;
   CompilerStore compilers_;
+  FoundPrograms programs_;
   CancelSignal cancel_;
   Table breakers_, verified_;
   Chain chain_;
@@ -172,6 +173,9 @@ class Cache {
     std::vector<Seen> seen;
   };
   std::vector<SessionHit> session_hits_;
+  std::vector<Looker::Node*> session_files_;  // those that hits have seen, each once
+  std::atomic<uint64_t> session_serial_{0};   // its first epoch
+  uint64_t session_changes_ = 0;              // of Looker::changes() when it began
   std::vector<std::string> outdated_;
   std::vector<const char*> outdated_c_;
 

@@ -57,7 +57,31 @@ std::string diagnostic_class(const Invocation& inv) {
 
 }  // namespace
 
-void parse_invocation(const Config& config, std::vector<std::string> argv, Invocation* inv) {
+std::string FoundPrograms::find(const std::string& name, const Environment& env, const std::string& cwd, uint64_t epoch) {
+  if (epoch == 0) return find_program(name, env, cwd);
+  const char* path = env.get("PATH");
+  std::string key = name;
+  for (std::string_view part : {std::string_view(path ? path : ""), std::string_view(path ? "set" : ""), std::string_view(cwd)}) key.append(1, '\0').append(part);
+  uint64_t turn;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (epoch_ != epoch) found_.clear(), epoch_ = epoch, turn_++;
+    turn = turn_;
+    if (auto it = found_.find(key); it != found_.end()) return it->second;
+  }
+  std::string program = find_program(name, env, cwd);
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (turn_ == turn && !program.empty()) found_.emplace(std::move(key), program);
+  return program;
+}
+
+void FoundPrograms::forget() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  found_.clear();
+  turn_++;
+}
+
+void parse_invocation(const Config& config, std::vector<std::string> argv, Invocation* inv, FoundPrograms* programs, uint64_t epoch) {
   inv->argv = std::move(argv);
   auto refuse = [&](std::string why) { inv->uncacheable = std::move(why); };
   if (inv->argv.empty()) return refuse("no command");
@@ -66,7 +90,7 @@ void parse_invocation(const Config& config, std::vector<std::string> argv, Invoc
   if (inv->launchers.compiler_index >= inv->argv.size()) return refuse("no compiler in the command");
   for (auto& [name, value] : inv->launchers.env) inv->env.set(name, value);
   const std::string& called = inv->argv[inv->launchers.compiler_index];
-  inv->compiler_path = find_program(called, inv->env, inv->cwd);
+  inv->compiler_path = programs->find(called, inv->env, inv->cwd, epoch);
   if (inv->compiler_path.empty()) return refuse("the compiler " + called + " was not found");
   std::vector<std::string> args(inv->argv.begin() + static_cast<ptrdiff_t>(inv->launchers.compiler_index) + 1, inv->argv.end());
   std::string why;

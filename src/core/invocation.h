@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <deque>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -97,8 +99,21 @@ struct Invocation {
   void close_temporaries() { deps_fd.reset(), asm_deps_fd.reset(); }
 };
 
+// Where names of compilers led to within one epoch of a session. Any thread.
+class FoundPrograms {
+ public:
+  // As find_program; in an epoch other than 0 each name is looked for once.
+  std::string find(const std::string& name, const Environment& env, const std::string& cwd, uint64_t epoch);
+  void forget();
+
+ private:
+  std::mutex mutex_;
+  uint64_t epoch_ = 0, turn_ = 0;
+  std::map<std::string, std::string> found_;  // in epoch_ and since the last forget(), the turn_
+};
+
 // Fills an invocation from words. Never fails: what is not understood is `uncacheable`.
-void parse_invocation(const Config& config, std::vector<std::string> argv, Invocation* inv);
+void parse_invocation(const Config& config, std::vector<std::string> argv, Invocation* inv, FoundPrograms* programs, uint64_t epoch);
 // The fields that are in the key of every mode; the source's digest is not among them.
 Digest base_key(const Invocation& inv, const std::string& tenant);
 // `argv` of the command with `extra` words right behind the compiler.

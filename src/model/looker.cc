@@ -133,19 +133,34 @@ Looker::Node* Looker::node(std::string_view dir, std::string_view name) {
   return node(std::string_view(buf, n));
 }
 
-void Looker::look_locked(Node* n, uint64_t epoch) {
-  if (n->epoch_ == epoch) return;
-  n->looked_ns_ = now_ns();
-  n->look_.error = stat_file(n->path.c_str(), &n->look_.id);
-  if (n->look_.error) n->look_.id = FileId{};
-  n->epoch_ = epoch;
+void Looker::set_locked(Node* n, Looked* l, uint64_t epoch, int64_t at_ns, int error, const FileId& id) {
+  const FileId found = error ? FileId{} : id;
+  if (l->at_ns && (l->look.error != error || !(l->look.id == found))) l->look.version++, changes_++;
+  l->look.error = error;
+  l->look.id = found;
+  l->epoch = epoch;
+  l->at_ns = at_ns;
+  n->looked_.write(*l);
+}
+
+Looker::Looked Looker::look_locked(Node* n, uint64_t epoch) {
+  Looked l = n->looked_.value();
+  if (l.epoch == epoch) return l;
+  const int64_t start = now_ns();
+  FileId id;
+  const int error = stat_file(n->path.c_str(), &id);
+  set_locked(n, &l, epoch, start, error, id);
+  return l;
 }
 
 Looker::Look Looker::look(Node* n, uint64_t epoch, int64_t* at) {
-  std::lock_guard<std::mutex> lock(n->mutex_);
-  look_locked(n, epoch);
-  if (at) *at = n->looked_ns_;
-  return n->look_;
+  Looked l;
+  if (!looked_in(n, epoch, &l)) {
+    std::lock_guard<std::mutex> lock(n->mutex_);
+    l = look_locked(n, epoch);
+  }
+  if (at) *at = l.at_ns;
+  return l.look;
 }
 
 Looker::Look Looker::look_at_link(Node* n, uint64_t epoch, bool* link) {
@@ -156,50 +171,55 @@ Looker::Look Looker::look_at_link(Node* n, uint64_t epoch, bool* link) {
     int error = lstat_file(n->path.c_str(), &id);
     n->link_ = !error && id.is_link();
     n->link_epoch_ = epoch;
-    if (n->epoch_ != epoch && !n->link_) {
-      n->looked_ns_ = start;
-      n->look_ = {error, error ? FileId{} : id};
-      n->epoch_ = epoch;
-    }
+    Looked l = n->looked_.value();
+    if (l.epoch != epoch && !n->link_) set_locked(n, &l, epoch, start, error, id);
   }
-  look_locked(n, epoch);
   *link = n->link_;
-  return n->look_;
+  return look_locked(n, epoch).look;
 }
 
 Looker::Look Looker::look_and_open(Node* n, uint64_t epoch, int64_t* at, Fd* fd) {
-  std::lock_guard<std::mutex> lock(n->mutex_);
-  if (n->epoch_ != epoch) {
-    int64_t start = now_ns();
-    *fd = Fd(open(n->path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (*fd && fstat_file(fd->get(), &n->look_.id) == 0) {
-      n->looked_ns_ = start;
-      n->look_.error = 0;
-      n->epoch_ = epoch;
-    } else {
-      fd->reset();  // nothing, no directory, no descriptor left: what stat says
+  Looked l;
+  if (!looked_in(n, epoch, &l)) {
+    std::lock_guard<std::mutex> lock(n->mutex_);
+    l = n->looked_.value();
+    if (l.epoch != epoch) {
+      int64_t start = now_ns();
+      FileId id;
+      *fd = Fd(open(n->path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+      if (*fd && fstat_file(fd->get(), &id) == 0) {
+        set_locked(n, &l, epoch, start, 0, id);
+      } else {
+        fd->reset();  // nothing, no directory, no descriptor left: what stat says
+        l = look_locked(n, epoch);
+      }
     }
   }
-  look_locked(n, epoch);
-  *at = n->looked_ns_;
-  return n->look_;
+  *at = l.at_ns;
+  return l.look;
 }
 
 Looker::Look Looker::look_in(const Fd& dir, Node* n, uint64_t epoch, int64_t* at) {
-  std::lock_guard<std::mutex> lock(n->mutex_);
-  if (n->epoch_ != epoch) {
-    n->looked_ns_ = now_ns();
-    n->look_.error = stat_file_at(dir.get(), path_base(n->path).data(), &n->look_.id);
-    if (n->look_.error) n->look_.id = FileId{};
-    n->epoch_ = epoch;
+  Looked l;
+  if (!looked_in(n, epoch, &l)) {
+    std::lock_guard<std::mutex> lock(n->mutex_);
+    l = n->looked_.value();
+    if (l.epoch != epoch) {
+      const int64_t start = now_ns();
+      FileId id;
+      const int error = stat_file_at(dir.get(), path_base(n->path).data(), &id);
+      set_locked(n, &l, epoch, start, error, id);
+    }
   }
-  *at = n->looked_ns_;
-  return n->look_;
+  *at = l.at_ns;
+  return l.look;
 }
 
 void Looker::forget(Node* n) {
   std::lock_guard<std::mutex> lock(n->mutex_);
-  n->epoch_ = n->link_epoch_ = 0;
+  Looked l = n->looked_.value();
+  l.epoch = n->link_epoch_ = 0;
+  n->looked_.write(l);
   // What was read in the epoch is forgotten too: within a tick of the clock another look sees equal times.
   if (n->known_) n->known_->digest_epoch = n->known_->absent_epoch = n->known_->names_epoch = 0;
 }
@@ -232,10 +252,10 @@ bool Looker::trusted(const FileId& id, const Path& path) {
   return ok;
 }
 
-int Looker::digest_locked(Node* n, Digest* out) {
-  const FileId id = n->look_.id;
+int Looker::digest_locked(Node* n, const Looked& l, Digest* out) {
+  const FileId& id = l.look.id;
   Node::Known& k = n->known();
-  if (k.has_digest && k.digest_id == id && (k.digest_safe || k.digest_epoch == n->epoch_)) {
+  if (k.has_digest && k.digest_id == id && (k.digest_safe || k.digest_epoch == l.epoch)) {
     *out = k.digest;
     return 0;
   }
@@ -261,7 +281,7 @@ int Looker::digest_locked(Node* n, Digest* out) {
         memcpy(&k.scan_at.size, v.data() + 37, 3);
         k.has_digest = k.digest_safe = true;
         k.digest_id = id;
-        k.digest_epoch = n->epoch_;
+        k.digest_epoch = l.epoch;
         *out = k.digest = d;
         return 0;
       }
@@ -284,27 +304,26 @@ int Looker::digest_locked(Node* n, Digest* out) {
   k.has_digest = true;
   k.digest_safe = safe;
   k.digest_id = id;
-  k.digest_epoch = n->epoch_;
+  k.digest_epoch = l.epoch;
   *out = k.digest = d;
   return 0;
 }
 
 int Looker::digest(Node* n, uint64_t epoch, Digest* out) {
   std::lock_guard<std::mutex> lock(n->mutex_);
-  look_locked(n, epoch);
-  if (n->look_.error) return n->look_.error;
-  return digest_locked(n, out);
+  const Looked l = look_locked(n, epoch);
+  return l.look.error ? l.look.error : digest_locked(n, l, out);
 }
 
-bool Looker::may_have_locked(Node* dir, std::string_view name) {
+bool Looker::may_have_locked(Node* dir, const Looked& l, std::string_view name) {
   // A few names are cheaper looked up than a directory read.
   constexpr uint32_t kFewNames = 8;
-  const FileId& id = dir->look_.id;
-  if (dir->look_.error || !id.is_dir() || name.empty() || name == "." || name == "..") return true;
+  const FileId& id = l.look.id;
+  if (l.look.error || !id.is_dir() || name.empty() || name == "." || name == "..") return true;
   Node::Known& k = dir->known();
-  if (!k.has_names || !(k.names_id == id) || !(k.names_safe || k.names_epoch == dir->epoch_)) {
+  if (!k.has_names || !(k.names_id == id) || !(k.names_safe || k.names_epoch == l.epoch)) {
     // Only what will be good for a while is kept on disk: a folder that objects are written to would fill it.
-    bool kept = id.newest_ns() < dir->looked_ns_ - kBusyNs && trusted(id, dir->path);
+    bool kept = id.newest_ns() < l.at_ns - kBusyNs && trusted(id, dir->path);
     Digest key;
     std::string bytes;
     k.has_names = false;
@@ -314,7 +333,7 @@ bool Looker::may_have_locked(Node* dir, std::string_view name) {
       k.names.resize(bytes.size() / 4);
       memcpy(k.names.data(), bytes.data(), k.names.size() * 4);
     } else {
-      if (k.asked_epoch != dir->epoch_) k.asked_epoch = dir->epoch_, k.asked = 0;
+      if (k.asked_epoch != l.epoch) k.asked_epoch = l.epoch, k.asked = 0;
       if (!kept && k.asked++ < kFewNames) return true;
       std::vector<std::string> names;
       FileId after;
@@ -324,8 +343,8 @@ bool Looker::may_have_locked(Node* dir, std::string_view name) {
       if (kept) names_.put(key, std::string_view(reinterpret_cast<const char*>(k.names.data()), k.names.size() * 4));
     }
     k.has_names = true;
-    k.names_safe = id.newest_ns() < dir->looked_ns_ - kSafeNs;
-    k.names_epoch = dir->epoch_;
+    k.names_safe = id.newest_ns() < l.at_ns - kSafeNs;
+    k.names_epoch = l.epoch;
     k.names_id = id;
   }
   return std::binary_search(k.names.begin(), k.names.end(), static_cast<uint32_t>(xxh64(name)));
@@ -334,16 +353,16 @@ bool Looker::may_have_locked(Node* dir, std::string_view name) {
 bool Looker::absent(Node* dir, std::string_view name, uint64_t epoch) {
   if (name.empty()) return true;  // `#include "sub/"`: the directory itself
   std::lock_guard<std::mutex> lock(dir->mutex_);
-  look_locked(dir, epoch);
-  if (dir->look_.error == ENOENT || dir->look_.error == ENOTDIR) return true;
-  if (!may_have_locked(dir, name.substr(0, name.find('/')))) return true;
+  const Looked l = look_locked(dir, epoch);
+  if (l.look.error == ENOENT || l.look.error == ENOTDIR) return true;
+  if (!may_have_locked(dir, l, name.substr(0, name.find('/')))) return true;
   Node::Known& k = dir->known();
-  bool known = k.absent_id == dir->look_.id && (k.absent_safe || k.absent_epoch == epoch);
+  bool known = k.absent_id == l.look.id && (k.absent_safe || k.absent_epoch == epoch);
   if (!known) {
     k.absent.clear();
-    k.absent_id = dir->look_.id;
+    k.absent_id = l.look.id;
     k.absent_epoch = epoch;
-    k.absent_safe = dir->look_.id.newest_ns() < dir->looked_ns_ - kSafeNs;
+    k.absent_safe = l.look.id.newest_ns() < l.at_ns - kSafeNs;
   }
   std::string key(name);
   if (k.absent.count(key)) return true;
@@ -361,15 +380,15 @@ int Looker::scan(Node* n, uint64_t epoch, bool assembler, std::shared_ptr<const 
   bool keep = false;
   {
     std::lock_guard<std::mutex> lock(n->mutex_);
-    look_locked(n, epoch);
-    if (n->look_.error) return n->look_.error;
-    if (int e = digest_locked(n, &d)) return e;
+    const Looked l = look_locked(n, epoch);
+    if (l.look.error) return l.look.error;
+    if (int e = digest_locked(n, l, &d)) return e;
     if (n->known().scan && n->known().scan_digest == d) {
       *out = n->known().scan;
       return 0;
     }
     known_at = n->known().scan_at;
-    id = n->look_.id;
+    id = l.look.id;
     keep = n->known().digest_safe && trusted(id, n->path);
   }
   KeyHasher kh("scan 6");
@@ -407,24 +426,6 @@ int Looker::scan(Node* n, uint64_t epoch, bool assembler, std::shared_ptr<const 
   }
   *out = std::move(result);
   return 0;
-}
-
-std::vector<const Looker::Node*> Looker::changed_since(uint64_t epoch) {
-  std::vector<const Node*> changed;
-  for (auto& g : generations_) {
-    Buckets* b = g.load(std::memory_order_acquire);
-    if (!b) continue;
-    for (size_t i = 0; i <= b->mask; i++)
-      for (Node* n = b->heads[i].load(std::memory_order_acquire); n; n = n->next_) {
-        std::lock_guard<std::mutex> lock(n->mutex_);
-        if (n->epoch_ != epoch) continue;
-        Look now;
-        now.error = stat_file(n->path.c_str(), &now.id);
-        if (now.error) now.id = FileId{};
-        if (now.error != n->look_.error || !(now.id == n->look_.id)) changed.push_back(n);
-      }
-  }
-  return changed;
 }
 
 }  // namespace cchain

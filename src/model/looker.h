@@ -15,6 +15,7 @@
 
 #include "base/fs.h"
 #include "base/hash.h"
+#include "base/published.h"
 #include "base/table.h"
 #include "model/scanner.h"
 
@@ -28,7 +29,8 @@ inline constexpr int64_t kBusyNs = 600'000'000'000;
 class Looker {
  public:
   struct Look {
-    int error = 0;  // 0 or errno of stat
+    int32_t error = 0;     // 0 or errno of stat
+    uint32_t version = 0;  // how often a look has found it changed
     FileId id;
   };
 
@@ -69,6 +71,11 @@ class Looker {
       uint32_t asked = 0;  // names looked up one by one in asked_epoch
       std::vector<uint32_t> names;
     };
+    struct Looked {
+      Look look;
+      uint64_t epoch = 0;
+      int64_t at_ns = 0;  // 0: never
+    };
     Node(const char* p, size_t n, uint64_t h) : path(p, n), hash_(h) {}
     Known& known() {
       if (!known_) known_ = std::make_unique<Known>();
@@ -76,10 +83,10 @@ class Looker {
     }
     const uint64_t hash_;
     Node* next_ = nullptr;
-    std::mutex mutex_;  // guards all below
-    uint64_t epoch_ = 0, link_epoch_ = 0;
-    int64_t looked_ns_ = 0;
-    Look look_;
+    std::atomic<uint64_t> used_in_{0};
+    Published<Looked> looked_;
+    std::mutex mutex_;  // guards all below, and writes of what is published
+    uint64_t link_epoch_ = 0;
     bool link_ = false;  // as it was in link_epoch_
     std::unique_ptr<Known> known_;
   };
@@ -110,6 +117,12 @@ class Looker {
   bool absent(Node* dir, std::string_view name, uint64_t epoch);
   // The scan of the file's present bytes. 0 or errno.
   int scan(Node* n, uint64_t epoch, bool assembler, std::shared_ptr<const ScanResult>* out);
+  // How many looks have found a path changed.
+  uint64_t changes() const { return changes_.load(); }
+  // True for the first who asks with this number.
+  static bool first_use(Node* n, uint64_t number) {
+    return n->used_in_.load(std::memory_order_relaxed) != number && n->used_in_.exchange(number, std::memory_order_relaxed) != number;
+  }
   // Forgets when it was looked at, so that the next look is a real one.
   void forget(Node* n);
   // The same of an absolute path and all folders on the way, in every spelling that leads through no other links.
@@ -117,15 +130,16 @@ class Looker {
   // True if times and numbers of files on this file system mean what they should.
   bool trusted(const FileId& id, const Path& path);
   const Digest& boot() const { return boot_; }
-  // Every node that was looked at in `epoch` and is different now.
-  std::vector<const Node*> changed_since(uint64_t epoch);
 
  private:
-  int digest_locked(Node* n, Digest* out);
-  void look_locked(Node* n, uint64_t epoch);
+  using Looked = Node::Looked;
+  static bool looked_in(const Node* n, uint64_t epoch, Looked* out) { return n->looked_.read(out) && out->epoch == epoch; }
+  void set_locked(Node* n, Looked* l, uint64_t epoch, int64_t at_ns, int error, const FileId& id);
+  Looked look_locked(Node* n, uint64_t epoch);
+  int digest_locked(Node* n, const Looked& l, Digest* out);
   void read_boot();
   // Whether `name`, without slashes, may be in the directory; false is certain.
-  bool may_have_locked(Node* dir, std::string_view name);
+  bool may_have_locked(Node* dir, const Looked& l, std::string_view name);
 
   struct Buckets;
   std::atomic<Buckets*> generations_[4] = {};
@@ -138,7 +152,7 @@ class Looker {
   std::vector<std::unique_ptr<char[]>> blocks_;
   char* block_ = nullptr;
   size_t block_left_ = 0;
-  std::atomic<uint64_t> next_epoch_{1};
+  std::atomic<uint64_t> next_epoch_{1}, changes_{0};
   Digest boot_;
   std::mutex trust_mutex_;
   std::vector<std::pair<std::pair<uint64_t, uint64_t>, bool>> trust_;

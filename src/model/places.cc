@@ -151,12 +151,6 @@ std::string PlaceSetBuilder::encode() const {
   return out;
 }
 
-uint64_t seen_id(int error, const FileId& id) {
-  if (error) return 0;
-  const uint64_t v[] = {id.dev, id.ino, id.size, static_cast<uint64_t>(id.mtime_ns), static_cast<uint64_t>(id.ctime_ns), id.mount};
-  return xxh64(v, sizeof v);
-}
-
 Evaluation evaluate(Looker& looker, Table& memo, const Digest& base, std::string_view set_bytes, std::string_view cwd, uint64_t epoch,
                     std::vector<Seen>* used) {
   Evaluation ev;
@@ -167,6 +161,7 @@ Evaluation evaluate(Looker& looker, Table& memo, const Digest& base, std::string
   }
   Digest set_digest = sha256(set_bytes);
   const size_t nd = set.dirs.size(), nf = set.files.size();
+  if (used) used->reserve(used->size() + nf);
   std::vector<Looker::Node*> dirs(nd), files(nf);
   std::vector<std::string_view> dir_paths(nd);
   std::vector<uint8_t> dir_state(nd);
@@ -228,7 +223,7 @@ Evaluation evaluate(Looker& looker, Table& memo, const Digest& base, std::string
     int64_t at = 0;
     const Fd& dir = open_dirs[f.dir];
     Looker::Look l = dir && f.name.find('/') == std::string_view::npos ? looker.look_in(dir, files[i], epoch, &at) : looker.look(files[i], epoch, &at);
-    if (used) used->push_back({files[i], seen_id(l.error, l.id)});
+    if (used) used->push_back({files[i], l.version});
     bool fits = !l.error && (f.kind == PlaceKind::kNames ? l.id.is_dir() : f.kind == PlaceKind::kWhich || l.id.is_regular());
     if (!fits) {
       ev.why = files[i]->path + (l.error ? " is gone" : " is of another kind");

@@ -74,12 +74,11 @@ class PlaceSetBuilder {
   std::vector<PlaceSet::Range> ranges_;
 };
 
-// A node and what it was when it was looked at, as a number.
+// A file that was looked at, and which of its versions.
 struct Seen {
   Looker::Node* node;
-  uint64_t id;
+  uint32_t version;
 };
-uint64_t seen_id(int error, const FileId& id);
 
 struct Evaluation {
   bool matched = false;  // everything that should be there is, nothing that should not
