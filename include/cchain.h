@@ -322,7 +322,9 @@ typedef struct cc_request {
 CC_API int cc_lookup_many(cc_cache *cache, cc_request *requests, size_t count);
 
 /* Says that these will be looked up soon, in this order: remote layers are asked for all of them meanwhile, many at once, and a lookup of one that is on its
- * way waits for it. Returns at once; does nothing where no layer gains by it. The invocations may be used and freed afterwards. cc_cancel drops what has not come. */
+ * way waits for it. Returns at once; does nothing where no layer gains by it. The invocations may be used and freed afterwards. cc_cancel drops what has not come.
+ * Nothing can be asked for while the compiler is not known. A host may find out early: cc_invocation_task of an invocation that was announced and not looked up
+ * yet is a PROBE then; once it is done (CC_TASK_NONE), whoever has the same compiler and options can be announced again. */
 CC_API int cc_prefetch(cc_cache *cache, cc_invocation *const *invs, size_t count, const char *tenant);
 
 /* ---- build session ------------------------------------------------------------------------------------- */

@@ -53,6 +53,8 @@ typedef struct cc_transfer {
   char error[160];         /* for the log; never holds a credential */
   void *user;              /* the caller's */
   int64_t server_time;     /* out: what the server says that the time is, in seconds since 1970; 0 if it does not say */
+  char etag[72];           /* GET, out: what the server calls this state of the blob, "" if it does not say; PUT with CC_PUT_REPLACE, in: replace this state
+                            * only, where the server knows how; EXISTS then says that it is another one by now */
 } cc_transfer;
 
 /* What one call of `run` is to do. The functions are called on the caller's thread. */

@@ -258,10 +258,11 @@ struct Job {
     kRefused,  ///< a compile that can't be cached: runs as it is
     kTask,     ///< `run` for its output, then another look
     kStored,   ///< a miss that was compiled
+    kAsked,    ///< the compiler has answered, ahead of the edges that need it
   };
 
   // What the worker needs to know of the edge.
-  Edge* edge;
+  Edge* edge;  ///< NULL: a probe ahead of its edges
   string command, depfile;
   vector<string> outputs;
   bool deps_in_memory;  ///< Ninja reads the depfile and removes it
@@ -396,6 +397,15 @@ struct Workers {
     eventfd_t value;
     (void)eventfd_read(wake_fd_, &value);
     return quiet;
+  }
+  /// All edges are finished: what is left are probes ahead of others.
+  void DropAhead() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    queue_.clear();
+    settled_.wait(lock, [this] { return busy_ == 0; });
+    answered_.clear();
+    eventfd_t value;
+    (void)eventfd_read(wake_fd_, &value);
   }
   /// Whether it is a compile of ours. Runs nothing, looks at little.
   bool Parse(Job* job) {
@@ -532,6 +542,10 @@ struct Workers {
       if (!ask) {
         job->result.flags =
             job->deps_in_memory ? CC_RESULT_KEEP_DEPFILE : CC_RESULT_KEEP;
+        if (!job->edge) {
+          job->answer = Job::kAsked;
+          return;
+        }
         const int status = api->lookup(cache, job->inv, NULL, &job->result);
         if (status > 0) {
           if (TakeHit(job))
@@ -553,12 +567,15 @@ struct Workers {
         break;
       if (task.kind == CC_TASK_NONE)
         continue;
-      if (task.kind == CC_TASK_PROBE || task.kind == CC_TASK_PREPROCESS) {
+      if (task.kind == CC_TASK_PROBE ||
+          (task.kind == CC_TASK_PREPROCESS && job->edge)) {
         job->answer = Job::kTask;
         job->run = ShellCommand(task, cwd_);
         return;
       }
-      job->answer = api->uncacheable(job->inv) ? Job::kRefused : Job::kMiss;
+      job->answer = !job->edge                     ? Job::kAsked
+                    : api->uncacheable(job->inv) ? Job::kRefused
+                                                 : Job::kMiss;
       if (job->answer == Job::kMiss && task.kind == CC_TASK_COMPILE)
         job->run = ShellCommand(task, cwd_);
       return;
@@ -662,6 +679,9 @@ struct CchainRunner : public CommandRunner {
 
   typedef decltype(std::declval<const CommandRunner&>().CanRunMore()) Capacity;
   virtual Capacity CanRunMore() const {
+    // Ninja does not wait where it has started nothing, whatever we ask ahead.
+    if (active_.empty() && !ahead_.empty())
+      return Capacity(1);
     return Less(real_->CanRunMore(), looking_);
   }
   virtual bool StartCommand(Edge* edge);
@@ -681,6 +701,11 @@ struct CchainRunner : public CommandRunner {
 
   bool IsFar();
   void Announce();
+  void AskAhead();
+  void Asked(Job* job);
+  void DropAhead();
+  void TakeLane(Job* job);
+  void Drop(Job* job);
   void Look(Job* job);
   bool StartForeign(Job* job);
   bool StartOwn(Job* job, const string& command);
@@ -704,6 +729,9 @@ struct CchainRunner : public CommandRunner {
   std::map<Edge*, Job*> active_;          ///< by Ninja's edge
   std::map<const Edge*, Job*> started_;   ///< by the edge the real runner has
   std::map<string, vector<Job*> > probes_;  ///< that run, and who waits for them
+  std::set<Job*> ahead_;                  ///< probes without an edge
+  std::deque<Job*> asking_;               ///< of these, that have not started
+  std::set<string> asked_;                ///< ahead, in this build
   std::deque<Job*> finished_;             ///< an answer that needs no waiting
   vector<std::pair<string, Edge*> > served_;
   std::set<int> lanes_;
@@ -733,8 +761,9 @@ bool CchainRunner::IsFar() {
   return false;
 }
 
-/// Tells the library of the next compiles. What is no compile, or can't be
-/// known yet, costs nothing but the parsing.
+/// Tells the library of the next compiles. What is no compile costs nothing but
+/// the parsing; where the compiler has to be asked first, that is done at once,
+/// lest each group of targets wait for it in its turn.
 void CchainRunner::Announce() {
   if (announced_ >= wanted_.size() || announced_ >= begun_ + kAhead)
     return;
@@ -755,8 +784,77 @@ void CchainRunner::Announce() {
   }
   if (!invs.empty())
     api_->prefetch(cache_, invs.data(), invs.size(), NULL);
-  for (size_t i = 0; i < invs.size(); ++i)
-    api_->invocation_free(invs[i]);
+  for (size_t i = 0; i < invs.size(); ++i) {
+    cc_task task = cc_task();
+    task.struct_size = sizeof task;
+    if (api_->task(cache_, invs[i], &task) != CC_OK ||
+        task.kind != CC_TASK_PROBE) {
+      api_->invocation_free(invs[i]);
+      continue;
+    }
+    Job* job = new Job;
+    job->inv = invs[i];
+    job->answer = Job::kTask;
+    job->run = ShellCommand(task, workers_->cwd_);
+    if (!asked_.insert(job->run).second || probes_.count(job->run)) {
+      workers_->Free(job);
+      continue;
+    }
+    ahead_.insert(job);
+    asking_.push_back(job);
+  }
+  AskAhead();
+}
+
+/// As many at once as commands may run.
+void CchainRunner::AskAhead() {
+  while (!asking_.empty() &&
+         static_cast<int>(started_.size()) < config_.parallelism) {
+    Job* job = asking_.front();
+    asking_.pop_front();
+    if (probes_.count(job->run)) {  // an edge has come to it by itself
+      Drop(job);
+      continue;
+    }
+    TakeLane(job);
+    if (!StartTask(job))
+      Asked(job);
+  }
+}
+
+/// A probe ahead of its edges is over, one way or the other.
+void CchainRunner::Asked(Job* job) {
+  if (job->own)
+    started_.erase(&job->own->edge);
+  ProbeKnown(job);
+  Drop(job);
+}
+
+/// At the end of a build: what is still asked is of no use to anybody.
+void CchainRunner::DropAhead() {
+  if (ahead_.empty())
+    return;
+  real_->Abort();
+  workers_->DropAhead();
+  while (!ahead_.empty()) {
+    Job* job = *ahead_.begin();
+    unlink(job->task_out.c_str());
+    unlink(job->task_err.c_str());
+    Drop(job);
+  }
+  asking_.clear();
+}
+
+void CchainRunner::TakeLane(Job* job) {
+  for (job->lane = 1; lanes_.count(job->lane);)
+    ++job->lane;
+  lanes_.insert(job->lane);
+}
+
+void CchainRunner::Drop(Job* job) {
+  ahead_.erase(job);
+  lanes_.erase(job->lane);
+  workers_->Free(job);
 }
 
 bool CchainRunner::StartCommand(Edge* edge) {
@@ -766,9 +864,7 @@ bool CchainRunner::StartCommand(Edge* edge) {
   job->edge = edge;
   job->options = &config_.depfile_parser_options;
   job->begun = NowMicros();
-  for (job->lane = 1; lanes_.count(job->lane);)
-    ++job->lane;
-  lanes_.insert(job->lane);
+  TakeLane(job);
   active_[edge] = job;
   job->depfile = edge->GetUnescapedDepfile();
   const string deps = edge->GetBinding("deps");
@@ -866,6 +962,10 @@ void CchainRunner::ProbeKnown(Job* job) {
 bool CchainRunner::Next(Job* job) {
   if (job->answer == Job::kTask)
     return StartTask(job);
+  if (!job->edge) {
+    Asked(job);
+    return true;
+  }
   ProbeKnown(job);
   switch (job->answer) {
   case Job::kHit:
@@ -904,16 +1004,21 @@ bool CchainRunner::WaitForCommand(Result* result) {
       if (!job)
         continue;
       --looking_;
-      if (!Next(job)) {
-        job->answer = Job::kRefused;
-        job->status = ExitFailure;
-        finished_.push_back(job);
+      if (Next(job))
+        continue;
+      if (!job->edge) {
+        Asked(job);
+        continue;
       }
+      job->answer = Job::kRefused;
+      job->status = ExitFailure;
+      finished_.push_back(job);
       continue;
     }
     std::map<const Edge*, Job*>::iterator it = started_.find(result->edge);
     Job* job = it->second;
     started_.erase(it);
+    AskAhead();
     job->status = result->status;
     job->output.swap(result->output);
     result->edge = job->edge;
@@ -1037,6 +1142,8 @@ void CchainRunner::Abort() {
   if (interrupted_ || !active_.empty()) {
     if (!workers_->Stop())
       hangs_ = true;
+  } else {
+    DropAhead();
   }
   for (std::map<Edge*, Job*>::iterator i = active_.begin(); i != active_.end();
        ++i) {
@@ -1051,7 +1158,15 @@ void CchainRunner::Abort() {
     if (!hangs_)  // else a worker may still use it
       workers_->Free(i->second);
   }
+  for (std::set<Job*>::iterator i = ahead_.begin(); i != ahead_.end(); ++i) {
+    unlink((*i)->task_out.c_str());
+    unlink((*i)->task_err.c_str());
+    if (!hangs_)
+      workers_->Free(*i);
+  }
   active_.clear();
+  ahead_.clear();
+  asking_.clear();
   started_.clear();
   probes_.clear();
   finished_.clear();

@@ -18,6 +18,7 @@ namespace cchain {
 namespace {
 
 constexpr int kMaxTries = 4;
+constexpr int kMaxLost = 4;  // so often is a record merged again because it has changed meanwhile; then it is put all the same
 constexpr int64_t kWorthWaitingMs = 5000;
 constexpr uint32_t kMaxParallel = 8;
 
@@ -255,6 +256,7 @@ cc_transfer* Behind::next(Lane* lane) {
           j->transfer.data = j->bytes->data();
           j->transfer.size = j->bytes->size();
           j->transfer.flags = j->replace ? CC_PUT_REPLACE : 0;
+          if (j->lost < kMaxLost && !lane->unconditional) snprintf(j->transfer.etag, sizeof j->transfer.etag, "%s", j->etag.c_str());
         }
         j->transfer.user = j;
         j->tries++;
@@ -318,6 +320,8 @@ void Behind::done(Lane* lane, cc_transfer* t) {
     bool there = t->status == CC_LAYER_HIT;
     if (there) open_record(lane, *job, job->read, &r);
     job->read = std::string();
+    if (there && job->lost && job->etag == t->etag) lane->unconditional = true;
+    job->etag = there ? t->etag : "";
     std::string bytes;
     if (!merge_set(&r, job->set) || !make_record(lane, *job, r, &bytes)) return finished(lane, std::move(own), false);
     job->bytes = std::make_shared<std::string>(std::move(bytes));
@@ -325,7 +329,7 @@ void Behind::done(Lane* lane, cc_transfer* t) {
     job->tries = 0;
     return back(0);
   }
-  if (t->status == CC_LAYER_EXISTS && job->merges && job->tries < kMaxTries) {
+  if (t->status == CC_LAYER_EXISTS && job->merges && job->lost++ < kMaxLost) {
     // Another one was faster: its sets are to be kept.
     job->bytes.reset();
     remote->forget_absent(job->address());

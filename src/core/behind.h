@@ -70,10 +70,11 @@ class Behind {
     InputsRecord::Set set;
     std::string spooled;        // the file it came from
     Fd lock;                    // of that file
-    int tries = 0;
+    int tries = 0, lost = 0;
     int64_t not_before_ms = 0;
     cc_transfer transfer;
     std::string read;           // the record as it stands
+    std::string etag;           // and what the server calls that state
     StringSink sink{nullptr, 0};
     size_t charged = 0;         // to the bound of the queue
     Address address() const { return {space, words.tenant, words.hex, words.blob}; }
@@ -84,6 +85,7 @@ class Behind {
     Spool spool;
     std::mutex mutex;
     std::condition_variable wake, idle;
+    bool unconditional = false;  // the server refuses the very state that it gave (Ceph 16 wants no quotes): records are put without If-Match
     std::deque<std::unique_ptr<Job>> waiting;
     std::vector<std::unique_ptr<Job>> under_way;
     int64_t pause_until_ms = 0;

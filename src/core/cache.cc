@@ -331,6 +331,8 @@ void Cache::task(Invocation* inv, cc_task* out) {
   };
   constexpr uint32_t kBoth = CC_CAPTURE_STDOUT | CC_CAPTURE_STDERR;
   std::vector<std::string> argv, env;
+  std::string why;
+  if (inv->announced && inv->next_task == CC_TASK_NONE && !inv->compiler && inv->uncacheable.empty()) find_compiler(inv, epoch(), &why);
   if (inv->next_task == CC_TASK_PROBE && inv->probe_run) {
     if (inv->probe_run->next(&argv, &env)) return hand_out(CC_TASK_PROBE, argv, env, inv->question.cwd, kBoth);
     if (!inv->probe_run->refused().empty()) {
@@ -475,23 +477,24 @@ void Cache::uncount_miss(const std::string& why) {
   reasons_["miss:" + why]--;
 }
 
-bool Cache::keys(Invocation* inv, const std::string& tenant, uint64_t e, std::string* why) {
-  auto known = compilers_.get(inv->probe, inv->question.cwd, e, &inv->compiler_changed);
-  if (!known) {
-    inv->compiler.reset();
-    if (inv->only_known) return false;
-    if (!inv->probe_run) inv->probe_run = std::make_unique<Probe>(inv->question, inv->env, &looker_, &memo_);
-    if (!inv->probe_run->refused().empty()) {
-      inv->uncacheable = inv->probe_run->refused();
-      inv->probe_run.reset();
-      *why = inv->uncacheable;
-      return false;
-    }
-    inv->next_task = CC_TASK_PROBE;
-    *why = "the compiler is not known yet: it must be probed";
+bool Cache::find_compiler(Invocation* inv, uint64_t e, std::string* why) {
+  inv->compiler = compilers_.get(inv->probe, inv->question.cwd, e, &inv->compiler_changed);
+  if (inv->compiler) return true;
+  if (inv->only_known) return false;
+  if (!inv->probe_run) inv->probe_run = std::make_unique<Probe>(inv->question, inv->env, &looker_, &memo_);
+  if (!inv->probe_run->refused().empty()) {
+    inv->uncacheable = inv->probe_run->refused();
+    inv->probe_run.reset();
+    *why = inv->uncacheable;
     return false;
   }
-  inv->compiler = known;
+  inv->next_task = CC_TASK_PROBE;
+  *why = "the compiler is not known yet: it must be probed";
+  return false;
+}
+
+bool Cache::keys(Invocation* inv, const std::string& tenant, uint64_t e, std::string* why) {
+  if (!find_compiler(inv, e, why)) return false;
   Looker::Node* source = looker_.node(path_join(inv->cwd, inv->command.source));
   Looker::Look l = looker_.look(source, e);
   if (l.error || !l.id.is_regular()) {
@@ -1262,6 +1265,7 @@ void Cache::prefetch(Invocation* const* invs, size_t count, const char* tenant_c
   for (size_t i = 0; i < count; i++) {
     const Invocation& from = *invs[i];
     if (!from.uncacheable.empty()) continue;
+    invs[i]->announced = !from.from_key;
     auto inv = std::make_unique<Invocation>();
     inv->only_known = true;
     inv->cwd = from.cwd;

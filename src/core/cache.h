@@ -128,6 +128,8 @@ class Cache {
   // An entry with diagnostics lies under `streams_key` if one is given.
   bool find_entry(Invocation* inv, const Digest& key, bool streams_first, ResultOwner* owner, const Digest* streams_key);
   bool deliver(Invocation* inv, ResultOwner* owner, bool depfile, std::string* why);
+  // False: what is to be asked of it is the next task, or the invocation is refused.
+  bool find_compiler(Invocation* inv, uint64_t epoch, std::string* why);
   bool keys(Invocation* inv, const std::string& tenant, uint64_t epoch, std::string* why);
   bool collect_outputs(const Invocation* inv, const cc_result& result, TakenOutputs* taken) const;
   bool uses_direct() const { return config_.mode != Mode::kPreprocess; }

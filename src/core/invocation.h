@@ -46,6 +46,7 @@ struct Invocation {
   std::vector<std::pair<std::string, std::string>> line_env;  // what a shell line sets in front of its command, PWD by its `cd` too
   bool from_key = false;
   bool only_known = false;  // a prefetcher's copy: no probe is begun for it
+  bool announced = false;   // by cc_prefetch: its compiler may be asked about before it is looked up
   Digest host_key;
   std::vector<CommandOutput> declared;
   std::vector<uint32_t> declared_flags;

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <utility>
 
 namespace cchain {
 
@@ -117,6 +118,14 @@ void RemoteLayer::run(const cc_transfer_feed& feed) {
   }
 }
 
+void RemoteLayer::run_one(cc_transfer* t) {
+  t->status = CC_LAYER_ERROR;
+  t->failure = CC_FAIL_CANCELLED;
+  cc_transfer* waiting = t;
+  run({1, o_.cancel->fd(), -1, 0, &waiting, [](void* w) { return std::exchange(*static_cast<cc_transfer**>(w), nullptr); }, [](void*, cc_transfer*) {}});
+  transfer_done(*t);
+}
+
 void RemoteLayer::transfer_done(const cc_transfer& t) {
   const Address a{static_cast<Space>(t.address.ns), t.address.tenant, t.address.hex, t.address.blob};
   const bool put = t.kind == CC_TRANSFER_PUT;
@@ -203,31 +212,20 @@ Answer RemoteLayer::get_aged(const Address& a, std::string* out, uint64_t* age_s
 
 Answer RemoteLayer::ask(const Address& a, std::string* out, uint64_t* age_s) {
   if (!allows(Breaker::kRead)) return Answer::kMiss;
-  struct One {
-    cc_transfer t;
-    Words words;
-    bool given = false;
-    static cc_transfer* next(void* user) {
-      One* o = static_cast<One*>(user);
-      return o->given ? nullptr : (o->given = true, &o->t);
-    }
-    static void done(void*, cc_transfer*) {}
-  } one;
-  prepare(&one.t, &one.words, a, CC_TRANSFER_GET);
+  cc_transfer t;
+  Words words;
+  prepare(&t, &words, a, CC_TRANSFER_GET);
   StringSink sink{out, o_.max_size};
-  one.t.write = StringSink::take;
-  one.t.sink = &sink;
-  one.t.status = CC_LAYER_ERROR;
-  one.t.failure = CC_FAIL_CANCELLED;
-  run({1, o_.cancel->fd(), -1, 0, &one, One::next, One::done});
-  transfer_done(one.t);
-  if (one.t.status == CC_LAYER_HIT) {
+  t.write = StringSink::take;
+  t.sink = &sink;
+  run_one(&t);
+  if (t.status == CC_LAYER_HIT) {
     counters.bytes_read.fetch_add(out->size(), std::memory_order_relaxed);
-    *age_s = one.t.age_s;
+    *age_s = t.age_s;
     return Answer::kHit;
   }
   out->clear();
-  return one.t.status == CC_LAYER_MISS ? Answer::kMiss : Answer::kError;
+  return t.status == CC_LAYER_MISS ? Answer::kMiss : Answer::kError;
 }
 
 std::string RemoteLayer::check(LayerHealth* health) {
@@ -283,25 +281,14 @@ std::string RemoteLayer::check(LayerHealth* health) {
 
 int RemoteLayer::put(const Address& a, std::string_view data, bool replace) {
   if (!allows(Breaker::kWrite)) return EAGAIN;
-  struct One {
-    cc_transfer t;
-    Words words;
-    bool given = false;
-    static cc_transfer* next(void* user) {
-      One* o = static_cast<One*>(user);
-      return o->given ? nullptr : (o->given = true, &o->t);
-    }
-    static void done(void*, cc_transfer*) {}
-  } one;
-  prepare(&one.t, &one.words, a, CC_TRANSFER_PUT);
-  one.t.data = data.data();
-  one.t.size = data.size();
-  one.t.flags = replace ? CC_PUT_REPLACE : 0;
-  one.t.status = CC_LAYER_ERROR;
-  one.t.failure = CC_FAIL_CANCELLED;
-  run({1, o_.cancel->fd(), -1, 0, &one, One::next, One::done});
-  transfer_done(one.t);
-  return one.t.status == CC_LAYER_HIT ? 0 : one.t.status == CC_LAYER_EXISTS ? EEXIST : EIO;
+  cc_transfer t;
+  Words words;
+  prepare(&t, &words, a, CC_TRANSFER_PUT);
+  t.data = data.data();
+  t.size = data.size();
+  t.flags = replace ? CC_PUT_REPLACE : 0;
+  run_one(&t);
+  return t.status == CC_LAYER_HIT ? 0 : t.status == CC_LAYER_EXISTS ? EEXIST : EIO;
 }
 
 bool RemoteLayer::announce(const Address& a) {

@@ -76,6 +76,8 @@ class RemoteLayer final : public Layer {
   static uint64_t number(const Address& a);
   cc_plugin_layer* opened();
   Answer ask(const Address& a, std::string* out, uint64_t* age_s);
+  // Carries it out by itself and hears what came of it.
+  void run_one(cc_transfer* t);
   void remember_absent(uint64_t n);
 
   const RemoteOptions o_;

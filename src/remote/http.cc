@@ -98,20 +98,18 @@ class HttpBackend::Driver {
   static size_t on_header(char* data, size_t, size_t n, void* user) {
     Flight* f = static_cast<Flight*>(user);
     f->answered = true;
-    constexpr std::string_view kRegion = "x-amz-bucket-region:", kDate = "date:";
-    if (n > kDate.size() && n < 64 && strncasecmp(data, kDate.data(), kDate.size()) == 0) {
-      char text[64] = "";
-      memcpy(text, data + kDate.size(), n - kDate.size());
-      f->answer.date = std::max<int64_t>(0, curl_getdate(text, nullptr));
-    }
-    if (n > kRegion.size() && strncasecmp(data, kRegion.data(), kRegion.size()) == 0) {
-      std::string_view v(data + kRegion.size(), n - kRegion.size());
+    auto value = [&](std::string_view name) {
+      std::string_view v;
+      if (n > name.size() && strncasecmp(data, name.data(), name.size()) == 0) v = std::string_view(data + name.size(), n - name.size());
       while (!v.empty() && (v.front() == ' ' || v.front() == '\t')) v.remove_prefix(1);
       while (!v.empty() && (v.back() == '\r' || v.back() == '\n' || v.back() == ' ')) v.remove_suffix(1);
-      try {
-        f->answer.region = v.substr(0, 64);
-      } catch (...) {
-      }
+      return v;
+    };
+    try {
+      if (std::string_view v = value("x-amz-bucket-region:"); !v.empty()) f->answer.region = v.substr(0, 64);
+      if (std::string_view v = value("date:"); !v.empty() && v.size() < 64) f->answer.date = std::max<int64_t>(0, curl_getdate(std::string(v).c_str(), nullptr));
+      if (std::string_view v = value("etag:"); v.size() > 2 && v.size() < sizeof cc_transfer::etag && v.front() == '"' && v.back() == '"') f->answer.etag = v;
+    } catch (...) {  // no memory: as if it were not there
     }
     return n;
   }
@@ -218,6 +216,7 @@ void HttpBackend::Driver::finish(HttpBackend* backend, Flight* f, CURLcode code)
   t->retry_after_ms = t->age_s = 0;
   t->server_time = f->answer.date;
   t->error[0] = '\0';
+  if (t->kind == CC_TRANSFER_GET) snprintf(t->etag, sizeof t->etag, "%s", f->answer.etag.c_str());
   if (f->silent) return fail(t, CC_FAIL_TIMEOUT, "no answer in %u ms", t->connect_timeout_ms);
   if (f->refused_by_sink) return fail(t, CC_FAIL_TOO_LARGE, "its answer is too large");
   if (code == CURLE_OPERATION_TIMEDOUT)
@@ -389,6 +388,7 @@ void HttpBackend::judge(cc_transfer* t, const HttpAnswer& answer) {
   if (put && (s == 201 || s == 204 || s == 202)) t->status = CC_LAYER_HIT;
   else if (t->kind == CC_TRANSFER_REMOVE && (s / 100 == 2 || s == 404 || s == 410)) t->status = CC_LAYER_HIT;
   else if (put && (s == 412 || s == 409) && !(t->flags & CC_PUT_REPLACE)) t->status = CC_LAYER_EXISTS;
+  else if (put && (s == 412 || s == 409 || s == 404) && t->etag[0]) t->status = CC_LAYER_EXISTS;  // or it is gone
   else if (!put && (s == 404 || s == 410)) t->status = CC_LAYER_MISS;
   else if (s == 401 || s == 403 || s == 407) fail(t, CC_FAIL_DENIED, "the server answers %d: credentials are wrong or lacking", s);
   else if (s == 429 || s == 503) fail(t, CC_FAIL_BUSY, "the server answers %d", s);
@@ -419,6 +419,7 @@ class Plain final : public HttpBackend {
     if (t.kind == CC_TRANSFER_PUT) {
       r->headers.push_back("Content-Type: application/octet-stream");
       if (!(t.flags & CC_PUT_REPLACE)) r->headers.push_back("If-None-Match: *");
+      else if (t.etag[0]) r->headers.push_back(std::string("If-Match: ") + t.etag);
       r->body = std::string_view(static_cast<const char*>(t.data), t.size);
     }
   }

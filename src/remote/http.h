@@ -22,6 +22,7 @@ struct HttpAnswer {
   std::string body;    // of an answer that is not 200, or of fetch(): its beginning
   std::string region;  // x-amz-bucket-region
   int64_t date = 0;    // Date, in seconds since 1970; 0 if there was none
+  std::string etag;    // a strong one
 };
 
 // How a server is reached and trusted.

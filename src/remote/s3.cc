@@ -51,6 +51,7 @@ class S3 final : public HttpBackend {
       r->body = std::string_view(static_cast<const char*>(t.data), t.size);
       s.headers.emplace_back("content-type", "application/octet-stream");
       if (!(t.flags & CC_PUT_REPLACE) && conditional_) s.headers.emplace_back("if-none-match", "*");
+      else if (t.etag[0] && conditional_) s.headers.emplace_back("if-match", t.etag);
       if (!sse_.empty()) s.headers.emplace_back("x-amz-server-side-encryption", sse_);
       if (!sse_key_.empty()) s.headers.emplace_back("x-amz-server-side-encryption-aws-kms-key-id", sse_key_);
     }
@@ -74,8 +75,8 @@ class S3 final : public HttpBackend {
     std::string code = at != std::string::npos && end != std::string::npos && end > at ? a.body.substr(at + 6, std::min<size_t>(end - at - 6, 60)) : "";
     for (char& c : code)
       if (static_cast<unsigned char>(c) < 0x20) c = '?';
-    if (t->kind == CC_TRANSFER_PUT && !(t->flags & CC_PUT_REPLACE) && a.status == 501 && conditional_.exchange(false))
-      return fail(t, CC_FAIL_BUSY, "the server knows no If-None-Match: tried again without");
+    if (t->kind == CC_TRANSFER_PUT && (!(t->flags & CC_PUT_REPLACE) || t->etag[0]) && a.status == 501 && conditional_.exchange(false))
+      return fail(t, CC_FAIL_BUSY, "the server knows no conditional requests: tried again without");
     if (!a.region.empty() && a.region != region_ && (a.status == 301 || a.status == 307 || a.status == 400))
       return fail(t, CC_FAIL_DENIED, "the bucket is in the region %s", a.region.c_str());
     if (code == "RequestTimeTooSkewed") return fail(t, CC_FAIL_DENIED, "the clock of this machine is wrong: %s", code.c_str());

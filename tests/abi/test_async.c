@@ -593,12 +593,49 @@ static void thread_exits_in_callback(void **state) {
   cc_close(cache);
 }
 
+/* What a compiler has to be asked can be asked before the look-up, once the invocation is announced. */
+static uint32_t next_task(cc_cache *cache, cc_invocation *inv) {
+  cc_task task = {sizeof task};
+  assert_int_equal(cc_invocation_task(cache, inv, &task), 0);
+  if (task.kind != CC_TASK_PROBE) return task.kind;
+  ran run = run_task(task.argv, plain_env(), task.env, task.cwd);
+  cc_task_result done = {sizeof done, run.status, (const uint8_t *)run.out.data, run.out.size, (const uint8_t *)run.err.data, run.err.size};
+  if (cc_invocation_task_done(cache, inv, &done) != 0) fail_msg("cc_invocation_task_done: %s", cc_last_error());
+  ran_free(&run);
+  return CC_TASK_PROBE;
+}
+static void probe_ahead(void **state) {
+  (void)state;
+  write_text(in_folder("a.c"), "int a;\n");
+  write_text(in_folder("b.c"), "int b;\n");
+  /* Nobody has to be reached: what is announced is what counts. */
+  cc_cache *cache = open_text(fmt("{\"layers\": [%s, {\"type\": \"http\", \"url\": \"http://127.0.0.1:1/\"}], \"state_dir\": \"%s/state\"}", disk(), folder));
+  cc_invocation *a = PARSE(cache, "gcc", "-c", "a.c", "-o", "a.o"), *b = PARSE(cache, "gcc", "-c", "b.c", "-o", "b.o");
+  assert_int_equal(next_task(cache, a), CC_TASK_COMPILE);
+  assert_int_equal(cc_prefetch(cache, (cc_invocation *const[]){a, b}, 2, NULL), 0);
+  int probes = 0;
+  uint32_t kind;
+  while ((kind = next_task(cache, a)) == CC_TASK_PROBE) assert_true(++probes < 12);
+  assert_int_equal(kind, CC_TASK_NONE);
+  assert_true(probes > 0);
+  assert_int_equal(next_task(cache, b), CC_TASK_COMPILE);
+  cc_invocation *both[] = {a, b};
+  for (int i = 0; i < 2; i++) {
+    turn t = build(cache, both[i], NULL);
+    assert_int_equal(t.tasks, 0);
+    assert_int_equal(t.stored, 0);
+    turn_free(&t);
+    cc_invocation_free(both[i]);
+  }
+  cc_close(cache);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(one_by_one),        TEST(descriptor_asked_late), TEST(stored_later), TEST(many_at_once),       TEST(signals_are_blocked), TEST(cancelled_lookups),
       TEST(cancelled_flush),   TEST(close_with_a_queue),    TEST(forks),              TEST(threads_keys),        TEST(threads_compiles),
-      TEST(threads_caches),    TEST(thread_exits_in_callback),
+      TEST(threads_caches),    TEST(thread_exits_in_callback), TEST(probe_ahead),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

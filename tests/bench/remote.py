@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Remote layers over the corpus: hits from a server on loopback against the disk; a warm build from a server alone, 20 ms away, against what
-curl takes for the same bytes; dead, dropping, silent and failing servers against none; write-behind.
+curl takes for the same bytes; dead, dropping, silent and failing servers against none; write-behind to S3; memory.
 
-  remote.py [near] [far] [builds] [bad] [behind]      all of them without arguments; `far` and `builds` need root and /dev/net/tun
-  ONE_WAY_MS=10 REPS=7 ROUNDS=15 COLD=2 SIDES=http,redis NINJA_CCHAIN=the patched Ninja
+  remote.py [near] [far] [builds] [bad] [cold] [memory]      all of them without arguments; `far` and `builds` need root and /dev/net/tun
+  ONE_WAY_MS=10 REPS=7 ROUNDS=15 SIDES=http,redis NINJA_CCHAIN=the patched Ninja
+  KINDS=refused,hole,hanging,500s,s3 PART=lua5.4      of `cold`: which remotes, and which project of the corpus (all: the whole of it)
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -234,24 +235,128 @@ def bad():
             s.stop()
 
 
-def behind():
-    n = servers.Nginx(work + '/nginx-behind')
+def interval(values):
+    """The median's 95 % interval, by rank (binomial)."""
+    values, n = sorted(values), len(values)
+    k = max(0, int((n - 1.96 * n ** 0.5) / 2))
+    return values[k], values[n - 1 - k]
+
+
+def cold():
+    """Builds in which all is missed, by the patched Ninja: a disk and a remote that is no good, or an S3 server, against the disk alone, in pairs.
+
+    The remote is met once before the clock starts, so that what is measured is a build after the first timeout."""
+    ninja = os.environ.get('NINJA_CCHAIN') or os.path.join(B, 'ninja')
+    graph = corpus('plain')
+    part = os.environ.get('PART', 'lua5.4')
+    objects = [c['argv'][c['argv'].index('-o') + 1] for c in graph]
+    objects = [o for o in objects if part == 'all' or '/%s.dir/' % part in o]
+    tiny = fresh('remote', 'tiny')
+    with open(tiny + '/t.c', 'w') as f:
+        f.write('int t;\n')
+    started = []
+
+    def server(kind):
+        if kind == 'refused':
+            return 'http://127.0.0.1:%d/c' % servers.free_port()
+        if kind == 's3':
+            started.append(servers.Rgw(work + '/rgw'))
+            sys.path.insert(0, os.path.join(TOP, 'tests', 'remote'))
+            import test_s3
+            test_s3.request(started[-1], 'PUT', '/builds')
+            return 's3://builds/cache?endpoint=http://127.0.0.1:%d&access_key_id=%s&secret_access_key=%s' % (started[-1].port, servers.Rgw.KEY, servers.Rgw.SECRET)
+        started.append(servers.Faulty() if kind == '500s' else servers.Silent(kind == 'hole'))
+        started[-1].fault = '500'
+        return started[-1].url()
+
+    def build_once(url, round_):
+        shutil.rmtree(work + '/cold', ignore_errors=True)
+        shutil.rmtree(work + '/state-cold', ignore_errors=True)
+        # A tenant of its own, so that an S3 server has nothing of the round before.
+        env = environment('%s/cold %s' % (work, url), 'cold', NINJA_CACHE=LIBRARY, CCHAIN_TENANT='round%d' % round_)
+        for i in range(6 if url else 1):
+            subprocess.run([CCHAIN, 'gcc', '-DN=%d' % i, '-c', 't.c'], cwd=tiny, env=env, check=True)
+        subprocess.run(['ninja', '-C', cwd, '-f', 'plain.ninja', '-t', 'clean'], stdout=subprocess.DEVNULL, check=True)
+        start = time.monotonic()
+        p = subprocess.Popen([ninja, '-C', cwd, '-f', 'plain.ninja', '-j2', *objects], env=env, stdout=subprocess.PIPE)
+        said = p.stdout.read().decode()
+        _, status, used = os.wait4(p.pid, 0)
+        if status or '%d misses' % len(objects) not in said:
+            raise SystemExit('the build failed, or had hits:\n' + said[-2000:])
+        return time.monotonic() - start, used.ru_utime + used.ru_stime, said
+
+    print('\nCold builds of %d files (%s), patched ninja -j2: disk and a remote against the disk alone, %d pairs' % (len(objects), part, ROUNDS))
+    print('%-12s %26s %26s %34s %34s' % ('', 'with, s (min / median)', 'without', 'wall ratio (95 % interval)', 'CPU ratio (95 % interval)'))
     try:
-        print('\nCold builds of the corpus by ninja -j2 and the command: a remote layer behind the disk against none, in turn')
-        times, flush = {'disk': [], 'disk and http': []}, []
-        for i in range(int(os.environ.get('COLD', '2'))):
-            for name, more in (('disk', ''), ('disk and http', ' ' + n.url())):
-                for d in ('cold', 'state-cold'):
-                    shutil.rmtree('%s/%s' % (work, d), ignore_errors=True)
-                n.clear()
-                times[name].append(build(environment(work + '/cold' + more, 'cold')) * 1000)
-        for name in times:
-            row('cold build, ' + name, times[name])
+        for kind in os.environ.get('KINDS', 'refused,hole,hanging,500s,s3').split(','):
+            try:
+                url = server(kind)
+            except servers.Missing as e:
+                print('%-12s not measured: %s' % (kind, e))
+                continue
+            pairs = []
+            for i in range(ROUNDS):
+                sides = {}
+                for with_it in ((True, False) if i % 2 else (False, True)):
+                    sides[with_it] = build_once(url if with_it else '', i)
+                pairs.append(sides)
+            on, off = ([p[w][0] for p in pairs] for w in (True, False))
+            wall, cpu = ([p[True][k] / p[False][k] for p in pairs] for k in (0, 1))
+            print('%-12s %13.2f / %10.2f %13.2f / %10.2f %16.4f (%.4f to %.4f) %16.4f (%.4f to %.4f)' % (
+                kind, min(on), median(on), min(off), median(off), median(wall), *interval(wall), median(cpu), *interval(cpu)), flush=True)
+            result['cold build, ' + kind] = {'with': on, 'without': off, 'wall': wall, 'cpu': cpu, 'files': len(objects)}
     finally:
-        n.stop()
+        for s in started:
+            s.stop()
+
+
+MEMORY = '''
+import gc, os, resource, sys
+sys.path.insert(0, %r)
+from api import Cache
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+what, layer, state = sys.argv[1], eval(sys.argv[2]), sys.argv[3]
+with Cache([layer], state, flush_timeout_ms=10) as c:
+    before = peak()
+    if what == 'queue':
+        data = os.urandom(1 << 20)
+        for i in range(400):
+            c.put('k%%d' %% i, data[i:] + data[:i])
+            gc.collect()  # ctypes holds what was given in circles
+    else:
+        c.get('k')
+    print('%%.0f' %% (peak() - before))
+'''
+
+
+def memory():
+    """By how much the process grows at the most."""
+    sys.path.insert(0, os.path.join(TOP, 'tests', 'remote'))
+    import test_redis
+    remote = os.path.join(TOP, 'tests', 'remote')
+
+    def grown(what, layer):
+        r = subprocess.run([sys.executable, '-c', MEMORY % remote, what, repr(layer), fresh('remote', 'memory')], stdout=subprocess.PIPE, text=True, check=True,
+                           env=dict(os.environ, CCHAIN_BUILD=B))
+        return float(r.stdout)
+    print('\nMemory: by how much the process grows at the most%s' % (' ' * 27), '      MiB')
+    f = servers.Faulty()
+    try:
+        f.fault, f.where = 'slow:3000', 'PUT'
+        rows = {'400 stores of 1 MiB for a server that takes 3 s each (64 MiB are queued)': grown('queue', {'type': 'http', 'url': f.url()})}
+        f.fault, f.where = 'huge', 'GET'
+        rows['a body of 10 GB by http (max_entry_size as it is)'] = grown('get', {'type': 'http', 'url': f.url()})
+        rows['the same, max_entry_size 4 MiB'] = grown('get', {'type': 'http', 'url': f.url(), 'max_entry_size': '4M'})
+        odd = test_redis.Odd(b'$10737418240\r\n', True)
+        rows['a reply of 10 GB by redis, max_entry_size 4 MiB'] = grown('get', {'type': 'redis', 'host': '127.0.0.1', 'port': odd.port, 'max_entry_size': '4M'})
+        for name, mib in rows.items():
+            row(name, [mib], 'MiB')
+    finally:
+        f.stop()
 
 
 if __name__ == '__main__':
-    for part in sys.argv[1:] or ['near', 'far', 'builds', 'bad', 'behind']:
-        {'near': near, 'far': far, 'builds': lambda: far(True), 'bad': bad, 'behind': behind}[part]()
+    for part in sys.argv[1:] or ['near', 'far', 'builds', 'bad', 'cold', 'memory']:
+        {'near': near, 'far': far, 'builds': lambda: far(True), 'bad': bad, 'cold': cold, 'memory': memory}[part]()
     save('remote', {'rows': result})

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Servers for the tests of the remote layers, each on a free loopback port, each stopped by its own pid: nginx, redis-server, Ceph's S3
 gateway, and one in this process that can be told to misbehave. Python 3 standard library only."""
+import hashlib
 import os
 import shutil
 import signal
@@ -189,6 +190,7 @@ class Faulty:
         self.log, self.lock, self.sent, self.open = [], threading.Lock(), 0, 0
         self.most = 0  # connections at once
         self.headers = []
+        self.before = None  # called with method and path before an answer
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.listener.bind(('127.0.0.1', 0))
@@ -199,6 +201,10 @@ class Faulty:
 
     def url(self, path='/c'):
         return 'http://127.0.0.1:%d%s' % (self.port, path)
+
+    @staticmethod
+    def etag(data):
+        return '"%s"' % hashlib.md5(data).hexdigest()
 
     def accept(self):
         while True:
@@ -240,6 +246,8 @@ class Faulty:
         with self.lock:
             self.log.append((method, path, time.monotonic()))
             self.headers.append(headers)
+        if self.before:
+            self.before(method, path)
         fault = self.fault if method in self.where.split() else ''
         kind, _, arg = fault.partition(':')
 
@@ -273,7 +281,8 @@ class Faulty:
             while True:
                 self.sent += s.send(b'\0' * 65536)
         if method == 'PUT':
-            if headers.get('if-none-match') == '*' and path in self.data:
+            stands = self.etag(self.data[path]) if path in self.data else None
+            if headers.get('if-none-match') == '*' and stands or headers.get('if-match') not in (None, stands):
                 answer('412 Precondition Failed')
             else:
                 self.data[path] = body
@@ -294,7 +303,8 @@ class Faulty:
         elif kind == 'flip':
             answer('200 OK', data[:len(data) // 2] + bytes([data[len(data) // 2] ^ 1]) + data[len(data) // 2 + 1:])
         else:
-            age = '' if kind != 'old' else 'Last-Modified: Mon, 02 Jan 2006 15:04:05 GMT\r\n'
+            age = 'ETag: %s\r\n' % self.etag(data)
+            age += '' if kind != 'old' else 'Last-Modified: Mon, 02 Jan 2006 15:04:05 GMT\r\n'
             answer('200 OK', data, age)
         return True
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """The patched Ninja and a server far away: everything that is to be built is asked for at once, also where the compiler must be probed first; Ctrl-C."""
+import json
 import os
 import shutil
 import signal
@@ -77,6 +78,47 @@ def test_all_is_asked_for_at_once(folder):
         check(t.ms < 1000, 'a warm build from 50 ms away took %d ms' % t.ms)
         check(f.most > 8, '%d connections at once' % f.most)
         equal(len(f.take_log()), 2 * FILES)
+    finally:
+        f.stop()
+
+
+def test_compilers_are_asked_ahead(folder):
+    """On a fresh machine no group of targets waits with its own questions for the group before it."""
+    groups, each = 4, 4
+    src = project(folder)
+    with open(src + '/build.ninja', 'w') as f:
+        f.write('rule cc\n  command = gcc -O1 $flags -MD -MF $out.d -c $in -o $out\n  depfile = $out.d\n  deps = gcc\n')
+        for i in range(groups * each):
+            os.makedirs('%s/i%d' % (folder, i // each), exist_ok=True)
+            f.write('build out/f%d.o: cc %s/src/f%d.c\n  flags = -I%s/i%d\n' % (i, folder, i, folder, i // each))
+    time.sleep(2.1)
+    f = servers.Faulty()
+    far = f.url() + '?connect_timeout_ms=20000&timeout_ms=20000'
+    try:
+        def run(name, **more):
+            clean(src)
+            env = dict(environment(folder, name, far), CCHAIN_TRACE='%s/trace-%s' % (folder, name), **more)
+            r = subprocess.run([NINJA, '-j2'], cwd=src, env=env, capture_output=True, text=True, timeout=60)
+            equal(r.returncode, 0, r.stdout + r.stderr)
+            with open(env['CCHAIN_TRACE']) as t:
+                return r.stdout, json.load(t)['traceEvents']
+        run('a')
+        f.fault, f.where = 'slow:1500', 'GET'
+        said, events = run('b')
+        check('%d hits' % (groups * each) in said, said)
+        probes = [e for e in events if e['cat'] == 'probe']
+        hits = [e for e in events if e['cat'] == 'hit']
+        equal((len(probes) % groups, len(hits)), (0, groups * each))
+        check(max(e['ts'] for e in probes) < min(e['ts'] + e['dur'] for e in hits), 'a compiler is asked after the first hit')
+        # A build that fails before they have answered ends, and leaves nothing.
+        with open(src + '/build.ninja', 'a') as g:
+            g.write('rule no\n  command = false\nbuild no: no\nbuild last: phony no %s\n' % ' '.join('out/f%d.o' % i for i in range(groups * each)))
+        clean(src)
+        os.makedirs(folder + '/tmp')
+        r = subprocess.run([NINJA, '-j1', 'no'], cwd=src, env=dict(environment(folder, 'c', far), TMPDIR=folder + '/tmp'), capture_output=True, timeout=60)
+        equal(r.returncode, 1)
+        r = subprocess.run([NINJA, '-j3', 'last'], cwd=src, env=dict(environment(folder, 'd', far), TMPDIR=folder + '/tmp'), capture_output=True, timeout=60)
+        equal((r.returncode, os.listdir(folder + '/tmp')), (1, []), r.stdout)
     finally:
         f.stop()
 
