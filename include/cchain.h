@@ -394,6 +394,19 @@ typedef struct cc_layer_stats {
 } cc_layer_stats;
 CC_API int cc_layer_stats_get(cc_cache *cache, uint32_t layer, cc_layer_stats *stats);
 
+/* How a layer answers. */
+typedef struct cc_layer_health {
+  uint32_t struct_size;
+  uint32_t flags;          /* CC_HEALTH_* */
+  uint64_t first_us;       /* microseconds for a first question, with all that comes before it: names, connecting, signing in */
+  uint64_t next_us;        /* for the next one */
+  int64_t clock_offset_s;  /* with CC_HEALTH_CLOCK: how far its clock is ahead of ours */
+} cc_layer_health;
+#define CC_HEALTH_CLOCK 1u
+/* Asks a layer (by its index, as cc_layer_stats_get) for something that none holds, whatever is remembered of it: two requests, nothing is stored and nothing counted.
+ * CC_OK, or CC_E_IO and in cc_last_error() why it can't be used. */
+CC_API int cc_layer_check(cc_cache *cache, uint32_t layer, cc_layer_health *health);
+
 /* The statistics kept on disk, of all processes, as JSON: troubles first, then lookups, hits, misses, uncacheable, stores, errors,
  * uncacheable_reasons and layers. *text is released by cc_free. */
 CC_API int cc_stats_json(cc_cache *cache, char **text);

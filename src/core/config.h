@@ -104,7 +104,7 @@ struct ConfigSource {
 
 // Never throws for bad input; a fatal problem is in `problems`.
 Config load_config(const ConfigSource& source);
-// As JSON for cc_config_json: {"values": [{"key","value","origin"}…], "problems": […], "layers": […]}.
+// As JSON for cc_config_json: {"values": [{"key","value","origin"}…], "problems": […], "layers": […], "known": every variable and key there is}.
 std::string config_json(const Config& c);
 // "10G", "500M", "1024" -> bytes; false if it is no size.
 bool parse_size(std::string_view text, uint64_t* out);

@@ -110,7 +110,7 @@ class DiskLayer final : public Layer {
   std::string exposed(const Address* a) override;
   bool contains(const Address& a) override { return access(path_of(a).c_str(), R_OK) == 0; }
   void flush() override;
-  int trim(uint64_t max_size, uint64_t max_age_s, TrimResult* result, const TrimProgress& progress) override;
+  int trim(uint64_t max_size, uint64_t before_ns, TrimResult* result, const TrimProgress& progress) override;
   int clear(std::string_view tenant) override;
   bool usage(uint64_t* bytes, uint64_t* entries, uint64_t* limit) override;
   bool usage_by_tenant(std::vector<TenantUsage>* out) override;
@@ -163,7 +163,7 @@ class DiskLayer final : public Layer {
   std::vector<Tenant> tenants_of(uint8_t space) const;
   void scan_some(Group& g, int64_t deadline);
   Fd open_path(uint8_t space, const std::string& tenant) const;
-  int trim(Group& g, uint64_t limit, uint64_t max_age_s, TrimResult* result, const TrimProgress& progress, uint64_t* seen);
+  int trim(Group& g, uint64_t limit, uint64_t before_ns, TrimResult* result, const TrimProgress& progress, uint64_t* seen);
   template <typename F>
   void walk(std::string_view tenant, bool sweep, F on_blob);
 
@@ -632,7 +632,7 @@ void DiskLayer::walk(std::string_view only, bool sweep, F on_blob) {
   }
 }
 
-int DiskLayer::trim(uint64_t max_size, uint64_t max_age_s, TrimResult* result, const TrimProgress& progress) {
+int DiskLayer::trim(uint64_t max_size, uint64_t before_ns, TrimResult* result, const TrimProgress& progress) {
   *result = TrimResult{};
   if (o_.read_only) return EROFS;
   struct stat st;
@@ -644,12 +644,12 @@ int DiskLayer::trim(uint64_t max_size, uint64_t max_age_s, TrimResult* result, c
     uint64_t limit = g->limit;
     if (max_size < o_.max_size) limit = static_cast<uint64_t>(static_cast<unsigned __int128>(limit) * max_size / o_.max_size);
     else if (max_size != UINT64_MAX && groups_.size() == 1) limit = max_size;
-    if (int e = trim(*g, limit, max_age_s, result, progress, &seen)) return e;
+    if (int e = trim(*g, limit, before_ns, result, progress, &seen)) return e;
   }
   return 0;
 }
 
-int DiskLayer::trim(Group& g, uint64_t limit, uint64_t max_age_s, TrimResult* result, const TrimProgress& progress, uint64_t* seen) {
+int DiskLayer::trim(Group& g, uint64_t limit, uint64_t before_ns, TrimResult* result, const TrimProgress& progress, uint64_t* seen) {
   uint16_t generation;
   {
     Index::Hold hold(&g.index, Index::kPatient);
@@ -678,12 +678,11 @@ int DiskLayer::trim(Group& g, uint64_t limit, uint64_t max_age_s, TrimResult* re
   if (!batch.empty()) note();
   if (error) return error;
 
-  const uint64_t t = Index::now(), before = max_age_s && max_age_s < t / 1000000000 ? t - max_age_s * 1000000000 : 0;
   Index::Freed freed;
   for (uint32_t page = 0, pages = 1; page < pages; page += 16) {
     Index::Hold hold(&g.index, Index::kPatient);
     if (!hold) return hold.error();
-    if (int e = g.index.sweep(page, 16, generation, before, 0, &freed)) return e;
+    if (int e = g.index.sweep(page, 16, generation, before_ns, 0, &freed)) return e;
     pages = g.index.pages();
   }
   {
