@@ -72,8 +72,6 @@ class S3 final : public HttpBackend {
   void judge(cc_transfer* t, const HttpAnswer& a) override {
     size_t at = a.body.find("<Code>"), end = a.body.find("</Code>");
     std::string code = at != std::string::npos && end != std::string::npos && end > at ? a.body.substr(at + 6, std::min<size_t>(end - at - 6, 60)) : "";
-    for (char& c : code)
-      if (static_cast<unsigned char>(c) < 0x20) c = '?';
     if (t->kind == CC_TRANSFER_PUT && !(t->flags & CC_PUT_REPLACE) && a.status == 501 && conditional_.exchange(false))
       return fail(t, CC_FAIL_BUSY, "the server knows no If-None-Match: tried again without");
     if (!a.region.empty() && a.region != region_ && (a.status == 301 || a.status == 307 || a.status == 400))
