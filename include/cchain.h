@@ -401,16 +401,51 @@ CC_API int cc_stats_file_json(cc_cache *cache, const char *path, char **text);
 /* Each value of the configuration and where it came from, and what was wrong with it, as JSON. */
 CC_API int cc_config_json(cc_cache *cache, char **text);
 
+/* How far a long call has come: `done` of about `total` things (0: not known). Called now and then on the thread that made the call, while the library
+ * may hold locks: it must return soon, not throw, and not call the library (cc_cancel excepted). */
+typedef void (*cc_progress_fn)(void *user, uint64_t done, uint64_t total);
+
 typedef struct cc_trim_options {
   uint32_t struct_size;
   uint32_t reserved;
   uint64_t max_size;  /* bytes a layer may hold afterwards; UINT64_MAX: its own limit */
   uint64_t max_age_s; /* entries not used for longer go; 0: no limit */
+  cc_progress_fn progress; /* NULL: not wanted. Counts the entries looked at, in all layers */
+  void *progress_user;
 } cc_trim_options;
 /* Removes entries, least recently used first, from each local writable layer, removes strays and counts anew. */
 CC_API int cc_trim(cc_cache *cache, const cc_trim_options *options, uint64_t *removed_entries, uint64_t *removed_bytes);
 /* Removes every entry of every local writable layer; of one tenant, or of all if NULL. */
 CC_API int cc_clear(cc_cache *cache, const char *tenant);
+
+/* ---- signatures and checks ------------------------------------------------------------------------------ */
+
+/* Makes a key for the "sign" and "verify_keys" of layers. `algorithm`: "hmac-sha256", one key that all share who sign and who check; "ed25519", a private key
+ * in `path` for who signs and the public one in `path`.pub for who checks. Neither file may be there (CC_E_IO); what is secret gets mode 0600. */
+CC_API int cc_keygen(const char *algorithm, const char *path);
+
+typedef struct cc_verify_report {
+  uint32_t struct_size;
+  uint32_t reserved;
+  uint64_t total;      /* entries and other blobs of all local layers, as far as their indexes know */
+  uint64_t checked, bytes;
+  uint64_t damaged;    /* a checksum or the structure is wrong */
+  uint64_t foreign;    /* of another version of cchain */
+  uint64_t untrusted;  /* whole, but not signed as the layer's "verify_keys" demand; it is never used */
+  uint64_t removed;    /* of the damaged ones */
+  uint64_t unindexed;  /* there, and the layer's index does not know it, or its size */
+  uint64_t absent;     /* in the index only */
+} cc_verify_report;
+
+/* Called on the caller's thread every now and then, with `problem` NULL, and for each thing that is wrong, with one line that lives during the call. Not 0:
+ * stop. It must not call the library. */
+typedef int (*cc_verify_fn)(void *user, const cc_verify_report *so_far, const char *problem);
+
+#define CC_VERIFY_REPAIR 1u /* remove what is damaged, and put the indexes right */
+
+/* Reads all that the local layers hold and checks it; a build may go on meanwhile. `progress` and `report` may be NULL. Returns the number of damaged blobs and
+ * of differences between indexes and folders that are left, at most INT32_MAX; 0: all is well; CC_E_CANCELLED if `progress` wanted an end. */
+CC_API int cc_verify(cc_cache *cache, uint32_t flags, cc_verify_fn progress, void *user, cc_verify_report *report);
 
 /* ---- the backend table --------------------------------------------------------------------------------- */
 

@@ -452,12 +452,33 @@ int cc_trim(cc_cache* cache, const cc_trim_options* options, uint64_t* entries, 
     o.max_size = UINT64_MAX;
     if (options) o = take(options, "options");
     if (options && options->struct_size < offsetof(cc_trim_options, max_age_s)) o.max_size = UINT64_MAX;
-    use(cache)->trim(o.max_size, o.max_age_s, entries, bytes);
+    use(cache)->trim(o, entries, bytes);
     return CC_OK;
   });
 }
 int cc_clear(cc_cache* cache, const char* tenant) {
   return guard("cc_clear", [&] { return use(cache)->clear(tenant), CC_OK; });
+}
+
+int cc_keygen(const char* algorithm, const char* path) {
+  return guard("cc_keygen", [&] {
+    need(algorithm, "algorithm");
+    need(path, "path");
+    if (!*path) invalid("path is empty");
+    if (std::string wrong = cchain::make_key(algorithm, path); !wrong.empty()) throw CallError{CC_E_IO, wrong};
+    return CC_OK;
+  });
+}
+int cc_verify(cc_cache* cache, uint32_t flags, cc_verify_fn progress, void* user, cc_verify_report* report) {
+  return guard("cc_verify", [&] {
+    if (flags & ~CC_VERIFY_REPAIR) invalid("flags: unknown bits");
+    cc_verify_report r{};
+    if (report) r = take(report, "report");
+    r = cc_verify_report{sizeof r};
+    int status = use(cache)->verify(flags & CC_VERIFY_REPAIR, progress, user, &r);
+    if (report) give(report, r);
+    return status;
+  });
 }
 
 const cc_backend* cc_backend_get(uint32_t version) {

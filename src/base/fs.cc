@@ -17,6 +17,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <deque>
 
 namespace cchain {
 
@@ -268,6 +269,46 @@ Privacy privacy(const std::string& path) {
   if (!S_ISDIR(st.st_mode)) return Privacy::kOpen;
   if (st.st_uid != geteuid()) return Privacy::kAnotherUsers;
   return st.st_mode & 077 ? Privacy::kOpen : Privacy::kPrivate;
+}
+
+std::string exposed_way(const std::string& folder) {
+  if (folder.empty() || folder[0] != '/') return "\"" + folder + "\" is no absolute path";
+  std::deque<std::string> parts;  // still to be gone
+  auto put_first = [&](std::string_view path) {
+    auto where = parts.begin();
+    while (!path.empty()) {
+      std::string_view part = path.substr(0, path.find('/'));
+      path.remove_prefix(std::min(part.size() + 1, path.size()));
+      if (!part.empty() && part != ".") where = parts.insert(where, std::string(part)) + 1;
+    }
+  };
+  put_first(folder);
+  std::string at;  // "" is the root
+  for (int links = 0;;) {
+    const std::string here = at.empty() ? "/" : at;
+    struct stat st;
+    if (lstat(here.c_str(), &st) != 0) return here + ": " + strerror(errno);
+    if (st.st_uid != 0 && st.st_uid != geteuid()) return here + " is another user's";
+    if (S_ISLNK(st.st_mode)) {
+      char target[4096];
+      ssize_t n = readlink(here.c_str(), target, sizeof target);
+      if (n <= 0 || n == sizeof target || ++links > 16) return here + " is a link that leads nowhere";
+      put_first({target, static_cast<size_t>(n)});
+      at = target[0] == '/' ? "" : std::string(path_dir(at));
+      if (at == "/") at.clear();
+      continue;
+    }
+    if (!S_ISDIR(st.st_mode)) return here + " is no folder";
+    if ((st.st_mode & 022) && (parts.empty() || !(st.st_mode & S_ISVTX))) return here + " can be written by others";
+    if (parts.empty()) return {};
+    if (parts.front() == "..") {
+      at = std::string(path_dir(at));
+      if (at == "/") at.clear();
+    } else {
+      at += "/" + parts.front();
+    }
+    parts.pop_front();
+  }
 }
 
 int list_dir(const std::string& path, std::vector<std::string>* names) {

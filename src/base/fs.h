@@ -88,6 +88,10 @@ inline bool is_private_or_absent(const std::string& path) {
   return p == Privacy::kPrivate || p == Privacy::kAbsent;
 }
 
+// "" if nobody but this user and root can exchange what a folder's name leads to: it, each folder above it and each link on the way is theirs, and none
+// can be written by others (above it such a folder may be a sticky one, as /tmp is). Else what is wrong with which.
+std::string exposed_way(const std::string& folder);
+
 // Names in a directory, without . and .., unsorted.
 int list_dir(const std::string& path, std::vector<std::string>* names);
 

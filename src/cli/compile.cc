@@ -156,6 +156,7 @@ class Session {
         if (cc_flush(cache_, 0) > 0) close();
         _exit(result.exit_status);
       }
+      if (status == CC_E_CONFIG) become_twin();  // a signature that needs a library
       if (status < 0) return trouble(cc_last_error());
       if (cc_invocation_uncacheable(inv_)) return;
       if (remote_) become_twin();  // what is near did not answer: the twin can ask what is far

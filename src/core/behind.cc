@@ -179,6 +179,18 @@ void Behind::work(Lane* lane) {
   }
 }
 
+EntryState Behind::open_record(const Lane* lane, const Job& job, std::string_view bytes, InputsRecord* r) {
+  const Trust* trust = lane->target.trust;
+  EntryState state = trust ? trust->open_record(job.address(), bytes, job.key, r) : decode_record(bytes, job.key, r);
+  if (state != EntryState::kWhole) r->sets.clear();
+  return state;
+}
+bool Behind::make_record(const Lane* lane, const Job& job, const InputsRecord& r, std::string* out) {
+  const Trust* trust = lane->target.trust;
+  if (trust) return trust->make_record(job.address(), r, job.key, out);
+  return *out = encode_record(r, job.key), true;
+}
+
 void Behind::do_local(Lane* lane, Job* job) {
   Layer* layer = lane->target.layer;
   Address a = job->address();
@@ -186,8 +198,9 @@ void Behind::do_local(Lane* lane, Job* job) {
   if (job->merges) {
     InputsRecord r;
     std::string bytes;
-    bool there = layer->get(a, &bytes) == Answer::kHit && decode_record(bytes, job->key, &r) == EntryState::kWhole;
-    if (merge_set(&r, job->set)) layer->put(a, encode_record(r, job->key), there);
+    EntryState state = EntryState::kCorrupt;
+    if (layer->get(a, &bytes) == Answer::kHit) state = open_record(lane, *job, bytes, &r);
+    if (merge_set(&r, job->set) && make_record(lane, *job, r, &bytes)) layer->put(a, bytes, state == EntryState::kWhole || state == EntryState::kUntrusted);
   } else {
     stored = layer->put(a, *job->bytes, job->replace) == 0;
   }
@@ -211,6 +224,18 @@ cc_transfer* Behind::next(Lane* lane) {
       Job* j = job.get();
       RemoteLayer* remote = lane->target.remote;
       const bool read_first = j->merges && !j->bytes && !remote->known_absent(j->address());
+      if (!j->bytes && !read_first) {
+        InputsRecord r;
+        std::string bytes;
+        merge_set(&r, j->set);
+        if (!make_record(lane, *j, r, &bytes)) {  // nothing that would be believed there
+          if (!j->spooled.empty()) lane->spool.remove(j->spooled);
+          discharge(*j);
+          if (lane->idle_now()) lane->idle.notify_all();
+          continue;
+        }
+        j->bytes = std::make_shared<std::string>(std::move(bytes));
+      }
       int64_t rest = remote->rest_ms(Breaker::kWrite);
       // A short rest, such as a busy server asks for, or while it is tried whether it is back.
       if (rest > 0 && rest <= kWorthWaitingMs && !hurried_) {
@@ -227,11 +252,6 @@ cc_transfer* Behind::next(Lane* lane) {
           j->transfer.write = StringSink::take;
           j->transfer.sink = &j->sink;
         } else {
-          if (!j->bytes) {
-            InputsRecord r;
-            merge_set(&r, j->set);
-            j->bytes = std::make_shared<std::string>(encode_record(r, j->key));
-          }
           j->transfer.data = j->bytes->data();
           j->transfer.size = j->bytes->size();
           j->transfer.flags = j->replace ? CC_PUT_REPLACE : 0;
@@ -296,10 +316,11 @@ void Behind::done(Lane* lane, cc_transfer* t) {
   if (t->kind == CC_TRANSFER_GET) {
     InputsRecord r;
     bool there = t->status == CC_LAYER_HIT;
-    if (there) decode_record(job->read, job->key, &r);
+    if (there) open_record(lane, *job, job->read, &r);
     job->read = std::string();
-    if (!merge_set(&r, job->set)) return finished(lane, std::move(own), false);
-    job->bytes = std::make_shared<std::string>(encode_record(r, job->key));
+    std::string bytes;
+    if (!merge_set(&r, job->set) || !make_record(lane, *job, r, &bytes)) return finished(lane, std::move(own), false);
+    job->bytes = std::make_shared<std::string>(std::move(bytes));
     job->replace = there;
     job->tries = 0;
     return back(0);

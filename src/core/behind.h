@@ -17,6 +17,7 @@
 
 #include "base/log.h"
 #include "core/spool.h"
+#include "core/trust.h"
 #include "layers/layer.h"
 #include "layers/remote.h"
 #include "model/entry.h"
@@ -30,6 +31,7 @@ class Behind {
     RemoteLayer* remote = nullptr;  // the same, if it is one
     uint64_t max_size = 0;          // larger blobs are not stored
     bool spool = false;
+    const Trust* trust = nullptr;   // of the layer, if it has one
   };
   static constexpr uint64_t kMaxBytes = 64u << 20;  // in all lanes
   static constexpr size_t kMaxJobs = 8192;
@@ -94,6 +96,8 @@ class Behind {
   bool start(Lane* lane);
   void work(Lane* lane);
   void do_local(Lane* lane, Job* job);
+  static EntryState open_record(const Lane* lane, const Job& job, std::string_view bytes, InputsRecord* r);
+  static bool make_record(const Lane* lane, const Job& job, const InputsRecord& r, std::string* out);
   cc_transfer* next(Lane* lane);
   void done(Lane* lane, cc_transfer* t);
   std::unique_ptr<Job> take_under_way(Lane* lane, Job* job);

@@ -33,6 +33,7 @@ std::atomic<uint64_t> next_serial{1};
 constexpr size_t kWorkers = 2;
 constexpr uint64_t kMaxStreams = 64u << 20;
 constexpr uint64_t kMaxPublications = 128u << 20;
+constexpr const char kRecheck[] = "recheck: it is compiled again, to be compared";
 
 // An output that a full disk has cut off: an object whose section table lies beyond its end, or that is none; an assembly without its last newline, or
 // without what both compilers write behind all code.
@@ -78,6 +79,7 @@ Cache::Cache(const cc_open_options* o)
       memo_(usable_state_dir_.empty() ? "" : usable_state_dir_ + "/memo", 0x43434d31, 1u << 14),
       compilers_(usable_state_dir_, &looker_, &memo_),
       breakers_(usable_state_dir_.empty() ? "" : usable_state_dir_ + "/breakers", 0x43434231, 64),
+      verified_(usable_state_dir_.empty() ? "" : usable_state_dir_ + "/verified", 0x43435631, 1u << 10),
       chain_(&log_) {
   if (o && o->log) log_.set_callback(o->log, o->log_user, o->log_level);
   if (!config_.log_path.empty()) log_.set_file(config_.log_path, kLogInfo);
@@ -99,14 +101,24 @@ Cache::Cache(const cc_open_options* o)
     lc.write = lc.write && config_.read_only != ReadOnly::kAll && !(config_.read_only == ReadOnly::kRemote && !(h.flags & CC_HOST_LAYER_LOCAL));
     chain_.add(make_host_layer(h, config_.max_entry_size, &log_), std::move(lc));
   };
+  bool keyed = false;
+  for (const auto& lc : config_.layers) keyed = keyed || lc.keyed;
   for (const auto& lc : config_.layers) {
-    if (!lc.disabled.empty()) continue;
+    if (!lc.disabled.empty()) {
+      // Not in another way either.
+      for (size_t i = 0; i < used.size(); i++)
+        if (lc.type == "host" && lc.name == o->host_layers[i].name) used[i] = true;
+      continue;
+    }
     if (lc.type == "disk") {
       DiskOptions d;
       d.path = lc.path;
       d.max_size = lc.max_size;
+      d.tenants = lc.tenants;
       d.umask = lc.umask;
       d.read_only = !lc.write;
+      // What is verified once and then believed is out of others' reach.
+      if (keyed && !lc.keyed && d.umask < 0) d.umask = 077;
       chain_.add(make_disk_layer(lc.name, d, &log_), lc);
     } else if (lc.type == "host") {
       for (size_t i = 0; i < used.size(); i++)
@@ -120,7 +132,22 @@ Cache::Cache(const cc_open_options* o)
   }
   for (size_t i = 0; i < used.size(); i++)
     if (!used[i]) host_layer(o->host_layers[i], LayerConfig{});
+  if (keyed) take_keys();
   if (chain_.has_remote()) start_remote();
+}
+
+void Cache::take_keys() {
+  const std::string token = local_token(usable_state_dir_);
+  chain_.set_keys(config_.layers, token, &verified_);
+  auto tell = [this](const std::string& text) {
+    log_.line(kLogError, "%s", text.c_str());
+    trouble(text);
+  };
+  for (auto& l : chain_.links()) {
+    if (!l.trust || !l.trust->own()) continue;
+    if (token.empty()) return tell("there is no private folder: what is verified is not remembered in " + l.layer->name());
+    if (std::string open = l.layer->exposed(nullptr); !open.empty()) tell("layer " + l.layer->name() + ": " + open + ": only what is signed is taken from it");
+  }
 }
 
 void Cache::add_remote(const LayerConfig& lc) {
@@ -146,7 +173,7 @@ void Cache::start_remote() {
   auto tell = [this](const std::string& text) { trouble(text); };
   behind_ = std::make_unique<Behind>(&log_, usable_state_dir_.empty() ? "" : usable_state_dir_ + "/spool", tell);
   for (auto& l : chain_.links())
-    behind_->add({l.layer.get(), l.remote, l.config.max_entry_size ? l.config.max_entry_size : config_.max_entry_size, l.config.spool});
+    behind_->add({l.layer.get(), l.remote, l.config.max_entry_size ? l.config.max_entry_size : config_.max_entry_size, l.config.spool, l.trust.get()});
   chain_.set_behind(behind_.get());
   Prefetcher::Services s;
   s.keys = [this](Invocation* inv) {
@@ -505,7 +532,8 @@ bool Cache::find_direct(Invocation* inv, uint64_t e, ResultOwner* owner) {
   bool any = false;
   std::string why;
   bool in_session = session_depth_.load(std::memory_order_relaxed) > 0;
-  bool hit = chain_.each_set(inv->tenant, inv->invocation_key, [&](const InputsRecord::Set& s) {
+  std::string untrusted;
+  bool hit = chain_.each_set(inv->tenant, inv->invocation_key, &untrusted, [&](const InputsRecord::Set& s) {
     any = true;
     std::vector<Seen> used;
     Evaluation ev = evaluate(looker_, memo_, inv->invocation_key, s.places, inv->cwd, e, in_session ? &used : nullptr);
@@ -514,18 +542,20 @@ bool Cache::find_direct(Invocation* inv, uint64_t e, ResultOwner* owner) {
       return false;
     }
     if (!find_entry(inv, ev.key, s.streams, owner, nullptr)) return false;
-    if (in_session) {
+    if (in_session && !inv->recheck) {
       std::lock_guard<std::mutex> lock(session_mutex_);
       session_hits_.push_back({inv->declared.empty() ? "" : path_join(inv->cwd, inv->declared[0].path), std::move(used)});
     }
     return true;
   });
-  if (!hit) owner->reason = !any ? inv->compiler_changed.empty() ? "this source was not compiled before with these options" : "the compiler is asked anew: " + inv->compiler_changed : !why.empty() ? why : "an input has changed";
+  if (untrusted.empty()) untrusted = owner->found.untrusted;
+  if (!hit) owner->reason = !untrusted.empty() ? untrusted : !any ? inv->compiler_changed.empty() ? "this source was not compiled before with these options" : "the compiler is asked anew: " + inv->compiler_changed : !why.empty() ? why : "an input has changed";
   return hit;
 }
 
 int Cache::find(Invocation* inv, const std::string& tenant, uint64_t e, ResultOwner* owner) {
   inv->next_task = CC_TASK_NONE;
+  inv->to_recheck.reset();
   if (inv->from_key && inv->uncacheable.empty()) {
     inv->tenant = tenant;
     KeyHasher h("cchain host result 1");
@@ -534,7 +564,7 @@ int Cache::find(Invocation* inv, const std::string& tenant, uint64_t e, ResultOw
     inv->invocation_key = h.finish();
     if (prefetcher_) prefetcher_->passed(inv->invocation_key);
     if (!config_.recache && find_entry(inv, inv->invocation_key, false, owner, nullptr)) return 1;
-    owner->reason = config_.recache ? "recache is on" : "this key was not stored before";
+    owner->reason = config_.recache ? "recache is on" : !owner->found.untrusted.empty() ? owner->found.untrusted : "this key was not stored before";
     inv->missed = true;
     inv->missed_ns = now_ns();
     inv->next_task = CC_TASK_COMPILE;
@@ -550,7 +580,13 @@ int Cache::find(Invocation* inv, const std::string& tenant, uint64_t e, ResultOw
     }
     inv->missed = false;
     if (prefetcher_) prefetcher_->passed(inv->invocation_key);
-    if (!config_.recache && uses_direct() && find_direct(inv, e, owner)) return 1;
+    if (!config_.recache && uses_direct() && find_direct(inv, e, owner)) {
+      if (!inv->recheck) return 1;
+      auto& kept = inv->to_recheck = std::make_unique<FoundEntry>(std::move(owner->found));
+      decode_entry(kept->bytes, kept->key, config_.max_entry_size, &kept->e, &kept->decoded);  // views into where they are now
+      owner->found = {};
+      owner->reason = kRecheck;
+    }
     if (behind_) behind_->send_spooled();
     if (config_.recache) owner->reason = "recache is on";
     inv->missed = true;
@@ -570,7 +606,7 @@ int Cache::find(Invocation* inv, const std::string& tenant, uint64_t e, ResultOw
     inv->next_task = CC_TASK_COMPILE;
     return 0;
   }
-  if (uses_preprocess() && !inv->preprocessed) {
+  if (uses_preprocess() && !inv->preprocessed && !inv->to_recheck) {
     if (inv->command.debug_macros)
       inv->preprocess_refused = "-g3 records macros that the preprocessed source does not show";
     else if (inv->command.language == Language::kAsm || inv->command.language == Language::kAsmCpp)
@@ -582,13 +618,13 @@ int Cache::find(Invocation* inv, const std::string& tenant, uint64_t e, ResultOw
     }
     inv->preprocessed = true;
   }
-  if (uses_preprocess() && inv->preprocess_refused.empty() && !config_.recache) {
+  if (uses_preprocess() && inv->preprocess_refused.empty() && !config_.recache && !inv->to_recheck) {
     if (find_entry(inv, inv->preprocessed_key, false, owner, &inv->preprocessed_streams_key)) return 1;
-    owner->reason = "the preprocessed source is new";
+    owner->reason = owner->found.untrusted.empty() ? "the preprocessed source is new" : owner->found.untrusted;
   }
   inv->next_task = CC_TASK_COMPILE;
   bool direct_out = !inv->direct_refused.empty();
-  bool preprocess_out = !uses_preprocess() || !inv->preprocess_refused.empty();
+  bool preprocess_out = !uses_preprocess() || !inv->preprocess_refused.empty() || inv->to_recheck;
   if (direct_out && preprocess_out) {
     inv->uncacheable = uses_direct() ? inv->direct_refused : inv->preprocess_refused;
     owner->reason = inv->uncacheable;
@@ -658,6 +694,8 @@ int Cache::lookup(Invocation* inv, const char* tenant_c, cc_result* result) {
     inv->uncacheable = "no layer is configured";
   }
   uint64_t e = epoch();
+  inv->recheck = config_.recheck > 0 && !(result && result->flags & CC_RESULT_NO_DELIVERY) && draw_recheck(*inv);
+  inv->undelivered.clear();
   hit = find(inv, tenant, e, owner.get());
   if (hit) {
     const Entry& en = owner->found.e;
@@ -676,9 +714,12 @@ int Cache::lookup(Invocation* inv, const char* tenant_c, cc_result* result) {
       inv->next_task = CC_TASK_COMPILE;
       // Not to be stored again, and nothing was learnt that a store would need.
       inv->missed = false;
+      inv->undelivered = owner->reason;
     }
   }
   if (cancelled() && !hit) throw CallError{CC_E_CANCELLED, "cancelled"};
+  // The static command's twin can tell.
+  if (!kLoadsLibraries && !hit && inv->uncacheable.empty() && chain_.wants_library()) throw CallError{CC_E_CONFIG, "Ed25519 needs a library"};
   if (hit || inv->next_task == CC_TASK_COMPILE) {
     counters_.lookups++;
     if (hit) {
@@ -810,6 +851,7 @@ std::string Cache::metadata(const Invocation& inv, const cc_result& r) const {
 int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
   std::string tenant = check_tenant(tenant_c);
   check_own(inv);
+  if (inv->tenant == tenant && !inv->undelivered.empty()) inv->uncacheable = "its entry could not be delivered: " + inv->undelivered;
   if (!inv->uncacheable.empty()) throw CallError{CC_E_UNCACHEABLE, inv->uncacheable};
   if (!inv->missed || inv->tenant != tenant) throw CallError{CC_E_STATE, "cc_store: no lookup for this tenant has missed before"};
   inv->missed = false;
@@ -853,6 +895,11 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
   auto done = [&] {
     inv->close_temporaries();
     pub->tenant = tenant;
+    // The old one has to go from where it can't be dropped, too.
+    if (inv->to_recheck) {
+      if (rechecked(inv, e)) return 0;
+      pub->replace = true;
+    }
     pub->meta = metadata(*inv, r);
     pub->e = e;
     if (r.flags & CC_RESULT_LATER) publish_later(std::move(pub));
@@ -953,7 +1000,7 @@ uint64_t Cache::Publication::size() const {
 void Cache::publish(const Publication& p) {
   bool any = false;
   for (size_t i = 0; i < p.keys.size(); i++) {
-    int err = chain_.put_entry(p.tenant, p.keys[i], p.e, p.meta, config_.recache);
+    int err = chain_.put_entry(p.tenant, p.keys[i], p.e, p.meta, config_.recache || p.replace);
     if (err && err != EBUSY) {  // EBUSY: no room could be made without waiting
       std::lock_guard<std::mutex> lock(reasons_mutex_);
       reasons_[std::string("trouble:an entry could not be stored: ") + strerror(err)]++;
@@ -1317,6 +1364,7 @@ std::string Cache::stats_json(const char* file) {
   };
   reasons("uncacheable_reasons", "reason:");
   reasons("miss_reasons", "miss:");
+  reasons("rechecks", "recheck:");
   w.key("layers").begin_array();
   for (auto& l : chain_.links()) {
     std::string p = "layer:" + l.layer->name() + ":";
@@ -1325,6 +1373,15 @@ std::string Cache::stats_json(const char* file) {
     for (const char* name : {"hits", "misses", "stores", "errors", "bytes_read", "bytes_written"}) w.key(name).number(get(p + name));
     uint64_t bytes = 0, entries = 0, limit = 0;
     if (l.layer->usage(&bytes, &entries, &limit)) w.key("size").number(bytes).key("max_size").number(limit).key("entries").number(entries);
+    if (std::vector<TenantUsage> tenants; l.layer->usage_by_tenant(&tenants)) {
+      w.key("tenants").begin_array();
+      for (auto& t : tenants) {
+        w.begin_object().key("tenant").string(t.tenant).key("size").number(t.bytes).key("entries").number(t.entries);
+        if (t.limit) w.key("max_size").number(t.limit);
+        w.end_object();
+      }
+      w.end_array();
+    }
     w.end_object();
   }
   w.end_array();
@@ -1337,14 +1394,24 @@ int Cache::stats_reset() {
   return usable_state_dir_.empty() ? 0 : cchain::stats_reset(usable_state_dir_ + "/stats");
 }
 
-void Cache::trim(uint64_t max_size, uint64_t max_age_s, uint64_t* entries, uint64_t* bytes) {
-  uint64_t n = 0, b = 0;
+void Cache::trim(const cc_trim_options& options, uint64_t* entries, uint64_t* bytes) {
+  uint64_t n = 0, b = 0, before = 0, total = 0, held = 0, count = 0, limit = 0;
+  for (auto& l : chain_.links())
+    if (l.layer->local() && l.layer->writable && l.layer->usage(&held, &count, &limit)) total += count;
+  // A layer's count of its own, as one of all layers.
+  uint64_t last = 0;
+  TrimProgress progress = [&](uint64_t done) {
+    last = done;
+    if (options.progress) options.progress(options.progress_user, before + done, total);
+  };
   for (auto& l : chain_.links()) {
     if (!l.layer->local() || !l.layer->writable) continue;
     TrimResult r;
-    if (int err = l.layer->trim(max_size, max_age_s, &r)) throw CallError{CC_E_IO, "layer " + l.layer->name() + ": " + strerror(err)};
+    if (int err = l.layer->trim(options.max_size, options.max_age_s, &r, progress)) throw CallError{CC_E_IO, "layer " + l.layer->name() + ": " + strerror(err)};
     n += r.removed_entries;
     b += r.removed_bytes;
+    before += last;
+    last = 0;
   }
   if (entries) *entries = n;
   if (bytes) *bytes = b;

@@ -82,8 +82,10 @@ class Cache {
   std::string stats_json(const char* file);
   int stats_reset();
   std::string config_text() const { return config_json(config_); }
-  void trim(uint64_t max_size, uint64_t max_age_s, uint64_t* entries, uint64_t* bytes);
+  void trim(const cc_trim_options& options, uint64_t* entries, uint64_t* bytes);
   void clear(const char* tenant);
+  // In verify.cc.
+  int verify(bool repair, cc_verify_fn progress, void* user, cc_verify_report* report);
 
  private:
   struct Job {
@@ -104,6 +106,7 @@ class Cache {
     Entry e;
     std::deque<std::string> own;
     std::vector<Digest> keys;
+    bool replace = false;
     bool has_set = false;  // of the first key
     Digest invocation_key;
     InputsRecord::Set set;
@@ -117,6 +120,10 @@ class Cache {
   // The answer of a lookup before anything is delivered: 1 found, 0 miss (reason set).
   int find(Invocation* inv, const std::string& tenant, uint64_t epoch, ResultOwner* owner);
   bool find_direct(Invocation* inv, uint64_t epoch, ResultOwner* owner);
+  EntryState check_blob(size_t link, const Address& a, std::string_view bytes, std::string* why) const;
+  // Whether a hit of it is to be compiled again; what came of that.
+  bool draw_recheck(const Invocation& inv) const;
+  bool rechecked(Invocation* inv, const Entry& made);
   // An entry with diagnostics lies under `streams_key` if one is given.
   bool find_entry(Invocation* inv, const Digest& key, bool streams_first, ResultOwner* owner, const Digest* streams_key);
   bool deliver(Invocation* inv, ResultOwner* owner, bool depfile, std::string* why);
@@ -130,6 +137,7 @@ class Cache {
   void trouble(const std::string& text);
   void add_remote(const LayerConfig& lc);
   void start_remote();
+  void take_keys();
   int wait_idle(int32_t timeout_ms);
   int wait_behind(int32_t timeout_ms, bool spooling_too);
   std::string metadata(const Invocation& inv, const cc_result& result) const;
@@ -149,7 +157,7 @@ class Cache {
   Table memo_;
   CompilerStore compilers_;
   CancelSignal cancel_;
-  Table breakers_;
+  Table breakers_, verified_;
   Chain chain_;
   // With a remote layer only. They end before the chain does.
   std::unique_ptr<Behind> behind_;

@@ -12,10 +12,10 @@
 #include <utility>
 
 #include "base/fs.h"
-#include "base/fs.h"
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/table.h"
+#include "core/trust.h"
 
 namespace cchain {
 
@@ -118,12 +118,13 @@ constexpr struct {
 
 // ---- the loader --------------------------------------------------------------------------------------------------------
 
-enum Field { kType, kName, kPath, kSize, kCompress, kLevel, kRead, kWrite, kPromote, kUmask,
+enum Field { kType, kName, kPath, kSize, kCompress, kLevel, kRead, kWrite, kPromote, kUmask, kSign, kVerify, kTenants,
              kConnectTimeout, kTimeout, kLayerMaxEntry, kConnections, kRefresh, kUpload, kFieldCount };
-constexpr const char* kFieldNames[] = {"type", "name", "path", "max_size", "compression", "compression_level", "read", "write", "promote", "umask",
+constexpr const char* kFieldNames[] = {"type", "name", "path", "max_size", "compression", "compression_level", "read", "write", "promote", "umask", "sign", "verify_keys", "tenants",
                                        "connect_timeout_ms", "timeout_ms", "max_entry_size", "connections", "refresh_after", "upload"};
 constexpr bool remote_field(int f) { return f >= kConnectTimeout; }
-constexpr bool disk_field(int f) { return f == kPath || f == kSize || f == kUmask; }
+constexpr bool seldom_field(int f) { return f == kSign || f == kVerify || f == kTenants; }  // not shown where it is not given
+constexpr bool disk_field(int f) { return f == kPath || f == kSize || f == kUmask || f == kTenants; }
 
 // The keys that belong to the plug-in's layers; their meaning is the plug-in's.
 enum OptionKind { kText, kSecret, kFile, kFlag, kNumber, kSeconds };
@@ -143,8 +144,8 @@ struct LayerState {
   string origin[kFieldCount], wrong[kFieldCount];
 };
 
-enum Top { kTopTenant, kTopMode, kTopStateDir, kTopLog, kTopFlush, kTopMaxEntry, kTopExtraEnv, kTopExtraFiles, kTopCompilers, kTopLayers, kTopCount };
-constexpr const char* kTopNames[] = {"tenant", "mode", "state_dir", "log", "flush_timeout_ms", "max_entry_size", "extra_env", "extra_files", "compilers", "layers"};
+enum Top { kTopTenant, kTopMode, kTopStateDir, kTopLog, kTopFlush, kTopMaxEntry, kTopRecheck, kTopExtraEnv, kTopExtraFiles, kTopCompilers, kTopLayers, kTopCount };
+constexpr const char* kTopNames[] = {"tenant", "mode", "state_dir", "log", "flush_timeout_ms", "max_entry_size", "recheck", "extra_env", "extra_files", "compilers", "layers"};
 
 template <size_t N>
 int find_name(const char* const (&names)[N], string_view name) {
@@ -367,6 +368,11 @@ class Loader {
 
   void scalar(int top, const Json& v, const string& where) {
     string text;
+    if (top == kTopRecheck) {
+      if (v.type == Json::kNumber && v.number >= 0 && v.number <= 1) c_.recheck = v.number;
+      else problem(where, "\"recheck\" is no number from 0 to 1; not used");
+      return;
+    }
     if (!scalar_text(v, &text)) text = "(no single value)";
     set_top(top, text, where, true);
   }
@@ -377,7 +383,7 @@ class Loader {
     uint64_t n = 0;
     switch (top) {
       case kTopTenant:
-        if (!valid_tenant(text)) return unsafe(where, quoted(text) + " is no tenant (1 to 64 of a-z 0-9 . _ -, the first a letter or digit)"), false;
+        if (!valid_tenant(text)) return unsafe(where, quoted(text) + " is no tenant (1 to 64 of a-z 0-9 . _ -, the first a letter or digit, the last no dot)"), false;
         c_.tenant = text;
         break;
       case kTopMode:
@@ -489,10 +495,66 @@ class Loader {
       if (known) repeated(v, i);
       if (!known && m.key != "name") continue;
       where = at(m.value.line);
+      if (m.key == "verify_keys") {
+        verify_keys(&l, &s, m.value);
+        continue;
+      }
+      if (m.key == "tenants" && m.value.type == Json::kObject) {
+        set_field(&l, &s, m.key, tenants_text(m.value), where, true);
+        continue;
+      }
       if (!scalar_text(m.value, &text)) text = "(no single value)";
       if (!set_field(&l, &s, m.key, text, where, true, m.value.type == Json::kNumber))
         problem(at(m.line), quoted(m.key) + " is no key of a layer in this version: passed over");
     }
+  }
+
+  // {"a": {"max_size": "1G"}, …} as in a URL: "a:1G,…".
+  string tenants_text(const Json& v) {
+    string out, size;
+    for (size_t i = 0; i < v.members.size(); i++) {
+      const JsonMember& m = v.members[i];
+      repeated(v, i);
+      size.clear();
+      for (const JsonMember& o : m.value.members)
+        if (o.key != "max_size") problem(at(o.line), quoted(o.key) + " is no key of a tenant in this version: passed over");
+      if (const Json* max = m.value.get("max_size"); !max || !scalar_text(*max, &size)) size = "?";
+      out += (out.empty() ? "" : ",") + m.key + ":" + size;
+    }
+    return out;
+  }
+
+  static string parse_tenants(string_view text, std::vector<std::pair<string, uint64_t>>* out) {
+    out->clear();
+    while (!text.empty()) {
+      string_view item = text.substr(0, text.find(','));
+      text.remove_prefix(std::min(item.size() + 1, text.size()));
+      size_t colon = std::min(item.find(':'), item.size());
+      string_view name = item.substr(0, colon), size = item.substr(std::min(colon + 1, item.size()));
+      uint64_t n = 0;
+      if (!valid_tenant(name)) return quoted(name) + " is no tenant";
+      if (!parse_size(size, &n) || n == 0) return "the max_size of " + quoted(name) + " is no size above 0";
+      for (auto& [other, bytes] : *out)
+        if (other == name) return quoted(name) + " is given twice";
+      if (out->size() == 64) return "more than 64 tenants have shares of their own";
+      out->emplace_back(name, n);
+    }
+    return {};
+  }
+
+  void verify_keys(LayerConfig* l, LayerState* s, const Json& v) {
+    l->keyed = true;
+    l->verify_files.clear();
+    l->verify_keys.clear();
+    if (v.type == Json::kString) return void(set_field(l, s, "verify_keys", v.string, at(v.line), true));
+    string wrong = v.type != Json::kArray ? "it is no file and no array of files" : v.items.empty() ? "it names no key" : "";
+    for (const Json& item : v.items) {
+      if (item.type == Json::kString) set_field(l, s, "verify_keys", item.string, at(item.line), true);
+      else wrong = "it holds what is no file";
+    }
+    if (wrong.empty()) return;
+    s->wrong[kVerify] = at(v.line) + ": verify_keys: " + wrong;
+    problem(at(v.line), "\"verify_keys\": " + wrong + ": the layer is not used");
   }
 
   // One value of a layer. False if the key is not known; a wrong value is noted in the state and reported.
@@ -550,6 +612,20 @@ class Loader {
         }
         if (ok && (mask & ~077u) == 0) l->umask = static_cast<int>(mask);
         else wrong = (number ? string("a number") : quoted(text)) + " is no umask (a string of octal digits, as in \"002\", that leaves the owner's bits)";
+        break;
+      }
+      case kTenants:
+        wrong = parse_tenants(text, &l->tenants);
+        break;
+      case kSign:
+      case kVerify: {
+        std::shared_ptr<const SealKey> loaded;
+        string path;
+        l->keyed = true;
+        if (wrong = expand_absolute(text, from_file, &path); wrong.empty()) wrong = load_key(path, f == kSign, &loaded);
+        if (f == kSign) l->sign_file = path, l->sign_key = loaded;
+        else l->verify_files.push_back(path), l->verify_keys.push_back(loaded);
+        if (wrong.empty() && !s->wrong[f].empty()) return true;  // one of several is wrong
         break;
       }
       case kConnectTimeout:
@@ -864,6 +940,12 @@ class Loader {
         states_[i].wrong[kPath] = states_[i].origin[kType] + ": a disk layer without a path";
         problem(states_[i].origin[kType], "a disk layer without a path: it is not used");
       }
+      uint64_t shares = 0;
+      for (auto& [name, size] : l.tenants) shares += std::min(size, l.max_size);
+      if (!l.tenants.empty() && shares >= l.max_size && states_[i].wrong[kTenants].empty()) {
+        states_[i].wrong[kTenants] = states_[i].origin[kTenants] + ": tenants: together they leave nothing of max_size for the others";
+        problem(states_[i].origin[kTenants], "\"tenants\": together they leave nothing of max_size for the others: the layer is not used");
+      }
       if (l.remote() && states_[i].wrong[kType].empty()) {
         string lacking = l.type == "http" ? (has_option(l, "url") ? "" : "url") : l.type == "s3" ? (has_option(l, "bucket") ? "" : "bucket")
                                                                                                  : (has_option(l, "host") || has_option(l, "socket") ? "" : "host");
@@ -895,7 +977,7 @@ class Loader {
   void default_state_dir() {
     if (!c_.state_dir.empty()) return;
     for (const LayerConfig& l : c_.layers) {
-      if (l.type != "disk" || !l.disabled.empty() || !l.write || l.umask >= 0) continue;
+      if (l.type != "disk" || !l.disabled.empty() || !l.write || l.umask >= 0 || l.keyed) continue;
       // In another user's root, or where another one of its users was first, ours is elsewhere.
       string dir = l.path + "/private";
       Privacy found = privacy(dir);
@@ -934,6 +1016,12 @@ class Loader {
     return out;
   }
 
+  static string tenants_shown(const LayerConfig& l) {
+    string out;
+    for (auto& [name, size] : l.tenants) out += (out.empty() ? "" : ",") + name + ":" + std::to_string(size);
+    return out;
+  }
+
   void fill_values() {
     c_.values.reserve(16 + kFieldCount * c_.layers.size());
     auto from_env = [&](Var v, const char* name) { return string(env(v) ? name : ""); };
@@ -949,6 +1037,9 @@ class Loader {
     value("warn", c_.warn ? "true" : "false", from_env(kWarn, "CCHAIN_WARN"));
     value("flush_timeout_ms", std::to_string(c_.flush_timeout_ms), origin_[kTopFlush]);
     value("max_entry_size", std::to_string(c_.max_entry_size), origin_[kTopMaxEntry]);
+    char share[32];
+    snprintf(share, sizeof share, "%g", c_.recheck);
+    value("recheck", share, origin_[kTopRecheck]);
     value("extra_env", joined(c_.extra_env), origin_[kTopExtraEnv]);
     value("extra_files", joined(c_.extra_files), origin_[kTopExtraFiles]);
     for (size_t i = 0; i < c_.compilers.size(); i++) value("compilers[" + std::to_string(i) + "]", c_.compilers[i].path, origin_[kTopCompilers]);
@@ -957,14 +1048,14 @@ class Loader {
       char octal[16] = "";
       if (l.umask >= 0) snprintf(octal, sizeof octal, "%03o", static_cast<unsigned>(l.umask));
       const string text[kFieldCount] = {l.type, l.name, l.path, std::to_string(l.max_size), compression_name(l.compression), std::to_string(l.compression_level),
-                                        l.read ? "true" : "false", l.write ? "true" : "false", l.promote ? "true" : "false", octal,
+                                        l.read ? "true" : "false", l.write ? "true" : "false", l.promote ? "true" : "false", octal, l.sign_file, joined(l.verify_files), tenants_shown(l),
                                         std::to_string(l.connect_timeout_ms), std::to_string(l.timeout_ms),
                                         std::to_string(l.max_entry_size ? l.max_entry_size : c_.max_entry_size), std::to_string(l.connections),
                                         std::to_string(l.refresh_after_s), l.spool ? "spool" : "now"};
       string prefix = "layers[" + std::to_string(i) + "].";
       bool disk = l.type == "disk";
       for (int f = 0; f < kFieldCount; f++)
-        if ((disk || !disk_field(f)) && (l.remote() || !remote_field(f))) value(prefix + kFieldNames[f], text[f], states_[i].origin[f]);
+        if ((disk || !disk_field(f)) && (l.remote() || !remote_field(f)) && !(seldom_field(f) && text[f].empty())) value(prefix + kFieldNames[f], text[f], states_[i].origin[f]);
       for (const LayerOption& o : l.options) value(prefix + o.name, o.secret && !o.value.empty() ? "(not shown)" : o.value, o.origin);
     }
   }
@@ -1034,7 +1125,7 @@ bool valid_tenant(std::string_view t) {
   auto alnum = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
   for (char c : t)
     if (!alnum(c) && c != '.' && c != '_' && c != '-') return false;
-  return alnum(t[0]);
+  return alnum(t[0]) && t.back() != '.';
 }
 
 Config load_config(const ConfigSource& source) {
@@ -1061,6 +1152,18 @@ std::string config_json(const Config& c) {
       char octal[16];
       snprintf(octal, sizeof octal, "%03o", static_cast<unsigned>(l.umask));
       w.key("umask").string(octal);
+    }
+    auto shown = [](const std::shared_ptr<const SealKey>& k) {
+      char id[24] = "";
+      if (k) snprintf(id, sizeof id, "%016llx", static_cast<unsigned long long>(k->id));
+      return std::string(id);
+    };
+    if (!l.sign_file.empty()) w.key("sign").begin_object().key("file").string(l.sign_file).key("id").string(shown(l.sign_key)).end_object();
+    if (!l.verify_files.empty()) {
+      w.key("verify_keys").begin_array();
+      for (size_t i = 0; i < l.verify_files.size(); i++)
+        w.begin_object().key("file").string(l.verify_files[i]).key("id").string(shown(l.verify_keys[i])).end_object();
+      w.end_array();
     }
     for (const LayerOption& o : l.options)
       if (!o.secret) w.key(o.name).string(o.value);

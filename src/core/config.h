@@ -3,9 +3,12 @@
 #pragma once
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "model/seal.h"
 
 namespace cchain {
 
@@ -28,6 +31,12 @@ struct LayerConfig {
   bool read = true, write = true;
   bool promote = true;   // hits of later layers are copied into this one
   int umask = -1;
+  std::vector<std::pair<std::string, uint64_t>> tenants;  // disk: "tenants": the part of max_size that is one tenant's alone
+  bool keyed = false;                          // one of the next two is given, right or wrong
+  std::string sign_file;                       // "sign": what is stored here is signed with that key, which is one of verify_keys
+  std::vector<std::string> verify_files;       // "verify_keys": only what one of them has signed is taken from here
+  std::shared_ptr<const SealKey> sign_key;
+  std::vector<std::shared_ptr<const SealKey>> verify_keys;
   // Remote layers only.
   std::vector<LayerOption> options;
   uint32_t connect_timeout_ms = 800;  // until connected, and then until an answer begins
@@ -70,7 +79,7 @@ struct Config {
   std::vector<CompilerConfig> compilers;            // "compilers": [{…}]
   bool no_library = false;               // the configuration can't be read for want of libcjson
   std::string state_dir;                 // private files: memo, digests, probes, statistics. Default: <root>/private of the first usable disk layer
-                                         // that is one user's own (writable, no umask, no root of another user's), else of the default root; "" if there is none
+                                         // that is one user's own (writable, no umask, no keys, no root of another user's), else of the default root; "" if there is none
   bool state_dir_is_private = false;     // it was looked at: ours alone, or not there yet
   std::string log_path;                  // CCHAIN_LOG
   std::string stats_log;                 // CCHAIN_STATS_LOG
@@ -78,6 +87,7 @@ struct Config {
   bool warn = false;                     // CCHAIN_WARN=1
   int flush_timeout_ms = 10000;
   uint64_t max_entry_size = 512ull << 20;
+  double recheck = 0;                    // the share of hits that are compiled again and compared
   std::string unusable;                  // non-empty: why no layer may be used, the host's neither: a wrong tenant, extra_env, extra_files or compilers
   std::vector<ConfigProblem> problems;
   std::vector<ConfigValue> values;
@@ -99,7 +109,7 @@ Config load_config(const ConfigSource& source);
 std::string config_json(const Config& c);
 // "10G", "500M", "1024" -> bytes; false if it is no size.
 bool parse_size(std::string_view text, uint64_t* out);
-// Valid tenant: 1 to 64 of a-z 0-9 . _ -, first one a letter or digit (lower case only: some file systems fold case).
+// Valid tenant: 1 to 64 of a-z 0-9 . _ -, the first a letter or digit, the last no dot: some file systems fold case, or drop dots at the end.
 bool valid_tenant(std::string_view tenant);
 
 }  // namespace cchain

@@ -24,6 +24,15 @@ struct TakenOutputs {
   std::string why;
 };
 
+// An entry as it was found: `e` points into `bytes` and `decoded`.
+struct FoundEntry {
+  std::string bytes, decoded;
+  Entry e;
+  uint32_t layer = 0;
+  Digest key;
+  std::string untrusted;  // why one that is there was not taken
+};
+
 struct Invocation {
   // What was asked.
   uint64_t cache_serial = 0;
@@ -61,6 +70,9 @@ struct Invocation {
   bool missed = false;             // a lookup has missed: it may be stored
   std::string miss_reason;         // as it was counted; empty: it was not
   int64_t missed_ns = 0;
+  bool recheck = false;            // a hit of this lookup is to be compiled again
+  std::unique_ptr<FoundEntry> to_recheck;  // and this is what it hit
+  std::string undelivered;         // why a hit was none after all: there is nothing to store
   uint32_t next_task = CC_TASK_NONE;
   // Preprocess mode.
   bool preprocessed = false;

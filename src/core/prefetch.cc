@@ -231,7 +231,7 @@ void Prefetcher::done(size_t link, cc_transfer* t) {
     if (!w->entry && answer == Answer::kHit) {
       InputsRecord r;
       bool follows = false;
-      if (decode_record(bytes, w->inv->invocation_key, &r) == EntryState::kWhole) {
+      if (chain_->open_record(link, tenant, w->inv->invocation_key, bytes, &r) == EntryState::kWhole) {
         for (auto& s : r.sets) {
           Digest key;
           if (!services_.evaluate(w->inv.get(), s, &key)) continue;

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -79,30 +80,70 @@ std::vector<std::string> names_in(int fd) {
   return names;
 }
 
-class DiskLayer final : public Layer, private Index::Files {
+class DiskLayer final : public Layer {
  public:
-  DiskLayer(std::string name, DiskOptions options, const Log* log)
-      : Layer(std::move(name)), o_(std::move(options)), log_(log), index_(o_.path, o_.umask, this) {
+  DiskLayer(std::string name, DiskOptions options, const Log* log) : Layer(std::move(name)), o_(std::move(options)), log_(log) {
     if (o_.read_only) writable = false;
     if (o_.max_size == 0) o_.max_size = UINT64_MAX / 4;
+    uint64_t left = o_.max_size;
+    for (auto& [tenant, size] : o_.tenants) left -= std::min(left, size);
+    groups_.push_back(std::make_unique<Group>(this, "", left));
+    for (auto& [tenant, size] : o_.tenants) {
+      division_ = xxh64(tenant, division_ + 1);
+      groups_.push_back(std::make_unique<Group>(this, tenant, size));
+    }
   }
   ~DiskLayer() override { flush(); }
   const char* type() const override { return "disk"; }
   bool local() const override { return true; }
 
-  Answer get(const Address& a, std::string* out) override;
+  Answer get(const Address& a, std::string* out) override {
+    IndexKey key;
+    if (!parse(a, &key)) return Answer::kMiss;
+    Answer answer = peek(a, out);
+    if (answer == Answer::kHit && !o_.read_only) mark(key);
+    return answer;
+  }
+  Answer peek(const Address& a, std::string* out) override;
   int put(const Address& a, std::string_view data, bool replace) override;
   void remove(const Address& a) override;
+  std::string exposed(const Address* a) override;
   bool contains(const Address& a) override { return access(path_of(a).c_str(), R_OK) == 0; }
   void flush() override;
-  int trim(uint64_t max_size, uint64_t max_age_s, TrimResult* result) override;
+  int trim(uint64_t max_size, uint64_t max_age_s, TrimResult* result, const TrimProgress& progress) override;
   int clear(std::string_view tenant) override;
   bool usage(uint64_t* bytes, uint64_t* entries, uint64_t* limit) override;
+  bool usage_by_tenant(std::vector<TenantUsage>* out) override;
+  int each(const std::function<bool(const Address&, uint64_t)>& f) override;
+  int check_index(uint64_t* unindexed, uint64_t* absent) override;
 
  private:
+  // Who shares a limit: all tenants, but each that has a share of its own is a group by itself. What one of them stores makes room among its own.
+  struct Group final : Index::Files {
+    Group(DiskLayer* l, const std::string& t, uint64_t max)
+        : layer(l), tenant(t), hash(xxh64(t)), limit(max), index(l->o_.path, l->o_.umask, this, t.empty() ? "" : "@" + t) {}
+    DiskLayer* const layer;
+    const std::string tenant;  // "": all that have no share of their own
+    const uint64_t hash;
+    const uint64_t limit;
+    Index index;
+    std::mutex marks_mu;  // marks
+    std::vector<IndexMark> marks;
+    std::map<std::pair<uint8_t, uint64_t>, std::string> tenants;  // for the index's holder only
+
+    int drop(const IndexKey& key) override;
+    uint64_t stands(const IndexKey& key) override;
+    void before_eviction() override;
+  };
+  Group& group_of(uint64_t tenant) const {
+    for (size_t i = 1; i < groups_.size(); i++)
+      if (groups_[i]->hash == tenant) return *groups_[i];
+    return *groups_[0];
+  }
   struct Found {
     IndexKey key;
     uint64_t cost, mtime_ns;
+    std::string_view tenant;
   };
   struct Tenant {
     uint64_t hash;
@@ -111,31 +152,30 @@ class DiskLayer final : public Layer, private Index::Files {
 
   bool parse(const Address& a, IndexKey* key) const;
   std::string path_of(const Address& a) const;
-  int path_of_key(const IndexKey& key, std::string* path);
-  int drop(const IndexKey& key) override;
-  uint64_t stands(const IndexKey& key) override;
-  void before_eviction() override;
-  int reserve(const IndexKey& key, uint64_t cost, const std::string& path, bool* pended);
-  uint64_t resync_held(const IndexKey& key, const std::string& path);
-  void resync(const IndexKey& key, const std::string& path, uint64_t reserved);
+  int path_of_key(Group& g, const IndexKey& key, std::string* path);
+  int reserve(Group& g, const IndexKey& key, uint64_t cost, const std::string& path, bool* pended);
+  uint64_t resync_held(Group& g, const IndexKey& key, const std::string& path);
+  void resync(Group& g, const IndexKey& key, const std::string& path, uint64_t reserved);
   void mark(const IndexKey& key);
+  void flush(Group& g);
   void trouble(const char* what, int error);
-  int tenant_name(uint8_t space, uint64_t hash, std::string* name);
+  int tenant_name(Group& g, uint8_t space, uint64_t hash, std::string* name);
   std::vector<Tenant> tenants_of(uint8_t space, int* error = nullptr) const;
-  void scan_some(int64_t deadline);
+  void scan_some(Group& g, int64_t deadline);
   Fd open_path(uint8_t space, const std::string& tenant) const;
   int open_folder(std::string_view path, bool make, Fd* out) const;
   int unlink_blob(const std::string& path) const;
+  int trim(Group& g, uint64_t limit, uint64_t max_age_s, TrimResult* result, const TrimProgress& progress, uint64_t* seen);
   template <typename F>
-  void walk(std::string_view tenant, bool all_strays, F on_blob);
+  void walk(std::string_view tenant, bool sweep, F on_blob);
 
   DiskOptions o_;
   const Log* const log_;
-  Index index_;
-  std::mutex marks_mu_;  // marks_
-  std::vector<IndexMark> marks_;
-  std::map<std::pair<uint8_t, uint64_t>, std::string> tenants_;  // for the index's holder only
+  std::vector<std::unique_ptr<Group>> groups_;  // the first is that of all the others
+  uint64_t division_ = 0;                       // 0: no shares
   std::atomic<int64_t> next_report_{0};
+  std::once_flag way_once_;
+  std::string way_exposed_;  // of the root
   std::atomic<bool> pended_{false};
 };
 
@@ -192,9 +232,8 @@ void DiskLayer::trouble(const char* what, int error) {
 
 // ---- reading ----------------------------------------------------------------------------------------------------------
 
-Answer DiskLayer::get(const Address& a, std::string* out) {
-  IndexKey key;
-  if (!parse(a, &key)) return Answer::kMiss;
+// The address was judged.
+Answer DiskLayer::peek(const Address& a, std::string* out) {
   auto failed = [&](int e) {
     if (e == ENOENT || e == ENOTDIR || e == ESTALE) return Answer::kMiss;
     trouble("read", e);
@@ -225,55 +264,104 @@ Answer DiskLayer::get(const Address& a, std::string* out) {
   }
   out->resize(done);
   counters.bytes_read += done;
-  if (!o_.read_only) mark(key);
   return Answer::kHit;
 }
 
+std::string DiskLayer::exposed(const Address* a) {
+  std::call_once(way_once_, [this] {
+    if (!o_.read_only) make_dirs(o_.path, 0777, o_.umask);
+    way_exposed_ = exposed_way(o_.path);
+  });
+  if (!a || !way_exposed_.empty()) return way_exposed_;
+  // Each folder below it, and the file: of this user alone, nobody else can have put or changed them.
+  std::string path = path_of(*a);
+  for (size_t end = path.size(); end > o_.path.size(); end = path.rfind('/')) {
+    path.resize(end);
+    struct stat st;
+    if (lstat(path.c_str(), &st) != 0) return path + ": " + strerror(errno);
+    if (st.st_uid != geteuid()) return path + " is another user's";
+    if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode)) return path + " is no file and no folder";
+    if (st.st_mode & 022) return path + " can be written by others";
+  }
+  return {};
+}
+
 void DiskLayer::mark(const IndexKey& key) {
+  Group& g = group_of(key.tenant);
   uint64_t t = Index::now();
   bool full;
   {
-    std::unique_lock<std::mutex> lock(marks_mu_, std::try_to_lock);
+    std::unique_lock<std::mutex> lock(g.marks_mu, std::try_to_lock);
     for (int i = 0; !lock.owns_lock() && i < 100; i++) lock.try_lock();
     if (!lock.owns_lock()) return;  // a hint, not worth a wait (nor a deadlock in a forked child)
-    if (marks_.empty()) marks_.reserve(16);
-    marks_.push_back({key, t});
-    full = marks_.size() % kMarksMost == 0;
+    if (g.marks.empty()) g.marks.reserve(16);
+    g.marks.push_back({key, t});
+    full = g.marks.size() % kMarksMost == 0;
   }
-  if (full) flush();
+  if (full) flush(g);
 }
 
 void DiskLayer::flush() {
   if (o_.read_only) return;
-  std::vector<IndexMark> marks;
-  {
-    std::unique_lock<std::mutex> lock(marks_mu_, std::try_to_lock);
-    for (int i = 0; !lock.owns_lock() && i < 100; i++) lock.try_lock();
-    if (!lock.owns_lock()) return;
-    marks.swap(marks_);
-  }
-  if (!marks.empty() && index_.mark(marks) == EBUSY) {
-    std::unique_lock<std::mutex> lock(marks_mu_, std::try_to_lock);
-    if (lock.owns_lock() && marks_.size() < 8 * kMarksMost) marks_.insert(marks_.end(), marks.begin(), marks.end());
-  }
-  if (pended_.exchange(false, std::memory_order_relaxed)) index_.fold_if_pending();
+  for (auto& g : groups_) flush(*g);
+  if (pended_.exchange(false, std::memory_order_relaxed))
+    for (auto& g : groups_) g->index.fold_if_pending();
 }
 
-void DiskLayer::before_eviction() {
+void DiskLayer::flush(Group& g) {
+  if (o_.read_only) return;
   std::vector<IndexMark> marks;
   {
-    std::unique_lock<std::mutex> lock(marks_mu_, std::try_to_lock);
+    std::unique_lock<std::mutex> lock(g.marks_mu, std::try_to_lock);
+    for (int i = 0; !lock.owns_lock() && i < 100; i++) lock.try_lock();
     if (!lock.owns_lock()) return;
-    marks.swap(marks_);
+    marks.swap(g.marks);
   }
-  if (!marks.empty()) index_.mark_held(marks);
+  if (!marks.empty() && g.index.mark(marks) == EBUSY) {
+    std::unique_lock<std::mutex> lock(g.marks_mu, std::try_to_lock);
+    if (lock.owns_lock() && g.marks.size() < 8 * kMarksMost) g.marks.insert(g.marks.end(), marks.begin(), marks.end());
+  }
+}
+
+void DiskLayer::Group::before_eviction() {
+  std::vector<IndexMark> waiting;
+  {
+    std::unique_lock<std::mutex> lock(marks_mu, std::try_to_lock);
+    if (!lock.owns_lock()) return;
+    waiting.swap(marks);
+  }
+  if (!waiting.empty()) index.mark_held(waiting);
 }
 
 bool DiskLayer::usage(uint64_t* bytes, uint64_t* entries, uint64_t* limit) {
   *limit = o_.max_size;
   *bytes = *entries = 0;
-  int e = index_.totals(bytes, entries);
-  return e == 0 || e == ENOENT;
+  for (auto& g : groups_) {
+    uint64_t b = 0, n = 0;
+    if (int e = g->index.totals(&b, &n); e != 0 && e != ENOENT) return false;
+    *bytes += b, *entries += n;
+  }
+  return true;
+}
+
+bool DiskLayer::usage_by_tenant(std::vector<TenantUsage>* out) {
+  std::map<uint64_t, TenantUsage> all;
+  for (auto& g : groups_) {
+    if (!g->tenant.empty()) all[g->hash] = {g->tenant, 0, 0, g->limit};
+    int e = g->index.each([&](const IndexKey& key, uint64_t cost) {
+      if (&group_of(key.tenant) != g.get()) return;
+      TenantUsage& u = all[key.tenant];
+      u.bytes += cost, u.entries++;
+    });
+    if (e != 0 && e != ENOENT) return false;
+  }
+  for (uint8_t space = 0; space < 4; space++)
+    for (Tenant& t : tenants_of(space))
+      if (auto it = all.find(t.hash); it != all.end()) it->second.tenant = t.name;
+  for (auto& [hash, u] : all)
+    if (!u.tenant.empty()) out->push_back(std::move(u));
+  std::sort(out->begin(), out->end(), [](const TenantUsage& x, const TenantUsage& y) { return x.tenant < y.tenant; });
+  return true;
 }
 
 // ---- storing ----------------------------------------------------------------------------------------------------------
@@ -282,8 +370,9 @@ int DiskLayer::put(const Address& a, std::string_view data, bool replace) {
   if (o_.read_only) return EROFS;
   IndexKey key;
   if (!parse(a, &key)) return EINVAL;
+  Group& g = group_of(key.tenant);
   const uint64_t cost = cost_of(data.size());
-  if (cost > o_.max_size || data.size() > kMostBytes) return EFBIG;
+  if (cost > g.limit || data.size() > kMostBytes) return EFBIG;
   const std::string path = path_of(a), dir(path_dir(path));
   struct stat st;
   if (lstat(path.c_str(), &st) == 0) {
@@ -297,7 +386,7 @@ int DiskLayer::put(const Address& a, std::string_view data, bool replace) {
     return e;
   }
   bool pended = false;
-  int e = reserve(key, cost, path, &pended);
+  int e = reserve(g, key, cost, path, &pended);
   if (e) {
     if (e != EBUSY) trouble("store", e);
     return e;
@@ -316,15 +405,15 @@ int DiskLayer::put(const Address& a, std::string_view data, bool replace) {
   }
   if (!e) {
     // In a small and busy store the slot may go while we publish, with what stood there before.
-    Index::Standing standing = index_.standing(key, cost, pended);
-    if (standing == Index::kGone && (e = reserve(key, cost, path, &pended)) != 0) unlink_blob(path);
-    if (!e && standing != Index::kStands) resync(key, path, cost);
+    Index::Standing standing = g.index.standing(key, cost, pended);
+    if (standing == Index::kGone && (e = reserve(g, key, cost, path, &pended)) != 0) unlink_blob(path);
+    if (!e && standing != Index::kStands) resync(g, key, path, cost);
   }
   if (!e) {
     counters.bytes_written += data.size();
     return 0;
   }
-  resync(key, path, cost);
+  resync(g, key, path, cost);
   rmdir(dir.c_str());
   if (e == EEXIST)
     mark(key);
@@ -334,59 +423,63 @@ int DiskLayer::put(const Address& a, std::string_view data, bool replace) {
 }
 
 // Makes room and a slot, before there is a file.
-int DiskLayer::reserve(const IndexKey& key, uint64_t cost, const std::string& path, bool* pended) {
+int DiskLayer::reserve(Group& g, const IndexKey& key, uint64_t cost, const std::string& path, bool* pended) {
   *pended = false;
   {
-    Index::Hold hold(&index_, Index::kQuick);
+    Index::Hold hold(&g.index, Index::kQuick);
     if (hold) {
-      if (index_.scan().active) scan_some(mono() + kPutBudget);
+      if (g.index.division() != division_) {
+        if (int e = g.index.reset(true)) return e;
+        g.index.set_division(division_);
+      }
+      if (g.index.scan().active) scan_some(g, mono() + kPutBudget);
       // How much there is, is not known yet: what comes takes the place of something that is known.
-      if (index_.scan().active) index_.make_room(cost, std::min(index_.bytes(), o_.max_size), &key, kPutBudget, nullptr);
-      if (int e = index_.make_room(cost, o_.max_size, &key, kPutBudget, nullptr)) return e;
-      int e = index_.set(key, cost, Index::now(), true);
-      if (!e && index_.fold_again()) e = index_.make_room(0, o_.max_size, &key, kPutBudget, nullptr);
-      if (e) resync_held(key, path);
+      if (g.index.scan().active) g.index.make_room(cost, std::min(g.index.bytes(), g.limit), &key, kPutBudget, nullptr);
+      if (int e = g.index.make_room(cost, g.limit, &key, kPutBudget, nullptr)) return e;
+      int e = g.index.set(key, cost, Index::now(), true);
+      if (!e && g.index.fold_again()) e = g.index.make_room(0, g.limit, &key, kPutBudget, nullptr);
+      if (e) resync_held(g, key, path);
       return e;
     }
     if (hold.error() != EBUSY) return hold.error();
   }
   // Reserved first and counted afterwards: of several that do so at once, each sees the others.
-  if (int e = index_.pend(key, cost, false)) return e;
+  if (int e = g.index.pend(key, cost, false)) return e;
   *pended = true;
   pended_.store(true, std::memory_order_relaxed);
   uint64_t bytes = 0, entries = 0;
-  int e = index_.totals(&bytes, &entries);
+  int e = g.index.totals(&bytes, &entries);
   // The very first writers of a store find an index that its maker has not written yet.
   for (int ms = 1; (e == ENOENT || e == EBADMSG) && ms <= 32; ms *= 2) {
     timespec pause = {0, ms * 1000000L};
     nanosleep(&pause, nullptr);
-    e = index_.totals(&bytes, &entries);
+    e = g.index.totals(&bytes, &entries);
   }
-  if (e == 0 && bytes <= o_.max_size + o_.max_size / 25) return 0;
+  if (e == 0 && bytes <= g.limit + g.limit / 25) return 0;
   uint64_t stood = cost_at(path);
-  index_.pend(key, stood ? stood : cost, stood == 0);
+  g.index.pend(key, stood ? stood : cost, stood == 0);
   return EBUSY;
 }
 
 // For the index's holder: the slot says again what stands there.
-uint64_t DiskLayer::resync_held(const IndexKey& key, const std::string& path) {
+uint64_t DiskLayer::resync_held(Group& g, const IndexKey& key, const std::string& path) {
   uint64_t cost = cost_at(path);
   if (cost)
-    index_.set(key, cost, 0);
+    g.index.set(key, cost, 0);
   else
-    index_.drop_slot(key);
+    g.index.drop_slot(key);
   return cost;
 }
 
 // After a publishing that failed, a removal, or two publishings of one key at once. `reserved` is what is counted so far.
-void DiskLayer::resync(const IndexKey& key, const std::string& path, uint64_t reserved) {
-  Index::Hold hold(&index_, Index::kQuick);
+void DiskLayer::resync(Group& g, const IndexKey& key, const std::string& path, uint64_t reserved) {
+  Index::Hold hold(&g.index, Index::kQuick);
   if (hold) {
-    if (resync_held(key, path)) index_.make_room(0, o_.max_size, nullptr, kPutBudget, nullptr);
+    if (resync_held(g, key, path)) g.index.make_room(0, g.limit, nullptr, kPutBudget, nullptr);
     return;
   }
   uint64_t cost = cost_at(path);
-  index_.pend(key, cost ? cost : reserved, cost == 0);
+  g.index.pend(key, cost ? cost : reserved, cost == 0);
   pended_.store(true, std::memory_order_relaxed);
 }
 
@@ -401,7 +494,7 @@ void DiskLayer::remove(const Address& a) {
     return;
   }
   rmdir(std::string(path_dir(path)).c_str());
-  resync(key, path, cost_of(static_cast<uint64_t>(st.st_size)));
+  resync(group_of(key.tenant), key, path, cost_of(static_cast<uint64_t>(st.st_size)));
 }
 
 // ---- eviction ---------------------------------------------------------------------------------------------------------
@@ -420,35 +513,36 @@ std::vector<DiskLayer::Tenant> DiskLayer::tenants_of(uint8_t space, int* error) 
 }
 
 // 0, ENOENT (there is no such tenant), or why it can't be told.
-int DiskLayer::tenant_name(uint8_t space, uint64_t hash, std::string* name) {
-  auto it = tenants_.find({space, hash});
-  if (it == tenants_.end()) {
+int DiskLayer::tenant_name(Group& g, uint8_t space, uint64_t hash, std::string* name) {
+  auto it = g.tenants.find({space, hash});
+  if (it == g.tenants.end()) {
     int error;
-    for (Tenant& t : tenants_of(space, &error)) tenants_[{space, t.hash}] = std::move(t.name);
-    it = tenants_.find({space, hash});
-    if (it == tenants_.end()) return error ? error : ENOENT;
+    for (Tenant& t : tenants_of(space, &error)) g.tenants[{space, t.hash}] = std::move(t.name);
+    it = g.tenants.find({space, hash});
+    if (it == g.tenants.end()) return error ? error : ENOENT;
   }
   *name = it->second;
   return 0;
 }
 
-int DiskLayer::path_of_key(const IndexKey& key, std::string* path) {
+// What is another group's is not there for this one, whatever its index says.
+int DiskLayer::path_of_key(Group& g, const IndexKey& key, std::string* path) {
   std::string tenant, hex = key.digest.hex();
-  if (key.space > 3 || key.blob < 1 || key.blob > 3) return ENOENT;
-  if (int e = tenant_name(key.space, key.tenant, &tenant)) return e;
+  if (key.space > 3 || key.blob < 1 || key.blob > 3 || &group_of(key.tenant) != &g) return ENOENT;
+  if (int e = tenant_name(g, key.space, key.tenant, &tenant)) return e;
   *path = path_of({static_cast<Space>(key.space), tenant, hex, kBlobs[key.blob]});
   return 0;
 }
 
-uint64_t DiskLayer::stands(const IndexKey& key) {
+uint64_t DiskLayer::Group::stands(const IndexKey& key) {
   std::string path;
-  return path_of_key(key, &path) == 0 ? cost_at(path) : 0;
+  return layer->path_of_key(*this, key, &path) == 0 ? cost_at(path) : 0;
 }
 
-int DiskLayer::drop(const IndexKey& key) {
+int DiskLayer::Group::drop(const IndexKey& key) {
   std::string path;
-  if (int e = path_of_key(key, &path)) return e;
-  int e = unlink_blob(path);
+  if (int e = layer->path_of_key(*this, key, &path)) return e;
+  int e = layer->unlink_blob(path);
   if (e == 0 || e == ENOENT) {
     path.resize(path_dir(path).size());
     rmdir(path.c_str());
@@ -464,11 +558,11 @@ Fd DiskLayer::open_path(uint8_t space, const std::string& tenant) const {
 }
 
 // For the index's holder: goes on with finding what a lost index held, in sixteenths of a `hh` directory.
-void DiskLayer::scan_some(int64_t deadline) {
-  IndexScan at = index_.scan();
+void DiskLayer::scan_some(Group& g, int64_t deadline) {
+  IndexScan at = g.index.scan();
   for (; at.space < 4; at.space++, at.tenant = 0, at.hh = at.part = 0) {
     for (const Tenant& tenant : tenants_of(at.space)) {
-      if (tenant.hash < at.tenant) continue;
+      if (tenant.hash < at.tenant || &group_of(tenant.hash) != &g) continue;
       if (tenant.hash != at.tenant) at.tenant = tenant.hash, at.hh = at.part = 0;
       Fd root = open_path(at.space, tenant.name);
       if (!root) continue;
@@ -496,13 +590,13 @@ void DiskLayer::scan_some(int64_t deadline) {
               struct stat st;
               if (fstatat(fd.get(), (name + "/" + kBlobs[key.blob]).c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode)) continue;
               uint64_t mtime = static_cast<uint64_t>(st.st_mtim.tv_sec) * 1000000000 + static_cast<uint64_t>(st.st_mtim.tv_nsec);
-              index_.set(key, cost_of(static_cast<uint64_t>(st.st_size)), mtime);
+              g.index.set(key, cost_of(static_cast<uint64_t>(st.st_size)), mtime);
               break;
             }
           }
           if (mono() > deadline) {
             at.part++;
-            index_.set_scan(at);
+            g.index.set_scan(at);
             return;
           }
         }
@@ -510,18 +604,18 @@ void DiskLayer::scan_some(int64_t deadline) {
       // The next tenant: hashes are never reached again.
     }
   }
-  index_.set_scan(IndexScan{});
+  g.index.set_scan(IndexScan{});
 }
 
 // Every blob of a tenant (or of all): on_blob(its directory, its name there, what it is), true if it was removed. Temporary files
-// older than an hour (or all) are swept on the way, and directories that are empty.
+// older than an hour are swept on the way, if wanted, and directories that are empty.
 template <typename F>
-void DiskLayer::walk(std::string_view only, bool all_strays, F on_blob) {
+void DiskLayer::walk(std::string_view only, bool sweep, F on_blob) {
   uint64_t t = Index::now();
   auto sweep_stray = [&](int at, const char* name) {
     struct stat st;
-    if (fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode)) return;
-    if (all_strays || static_cast<uint64_t>(st.st_mtim.tv_sec) * 1000000000 + kStray < t) unlinkat(at, name, 0);
+    if (!sweep || fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode)) return;
+    if (static_cast<uint64_t>(st.st_mtim.tv_sec) * 1000000000 + kStray < t) unlinkat(at, name, 0);
   };
   if (Fd root = open_dir(AT_FDCWD, o_.path.c_str()))
     for (const std::string& name : names_in(root.get()))
@@ -543,6 +637,7 @@ void DiskLayer::walk(std::string_view only, bool all_strays, F on_blob) {
           if (!entry) continue;
           found.key.tenant = tenant.hash;
           found.key.space = space;
+          found.tenant = tenant.name;
           bool kept = false;
           each_name(entry.get(), [&](const char* blob) {
             struct stat st;
@@ -556,39 +651,55 @@ void DiskLayer::walk(std::string_view only, bool all_strays, F on_blob) {
             found.mtime_ns = static_cast<uint64_t>(st.st_mtim.tv_sec) * 1000000000 + static_cast<uint64_t>(st.st_mtim.tv_nsec);
             kept |= !on_blob(entry.get(), blob, found);
           });
-          if (!kept) unlinkat(fd.get(), name.c_str(), AT_REMOVEDIR);
+          if (!kept && sweep) unlinkat(fd.get(), name.c_str(), AT_REMOVEDIR);
         }
-        unlinkat(root.get(), hh.c_str(), AT_REMOVEDIR);
+        if (sweep) unlinkat(root.get(), hh.c_str(), AT_REMOVEDIR);
       }
+      if (!sweep) continue;
       if (Fd s = open_dir(AT_FDCWD, (o_.path + "/" + kSpaces[space]).c_str())) unlinkat(s.get(), tenant.name.c_str(), AT_REMOVEDIR);
     }
   }
 }
 
-int DiskLayer::trim(uint64_t max_size, uint64_t max_age_s, TrimResult* result) {
+int DiskLayer::trim(uint64_t max_size, uint64_t max_age_s, TrimResult* result, const TrimProgress& progress) {
   *result = TrimResult{};
   if (o_.read_only) return EROFS;
-  if (max_size == UINT64_MAX) max_size = o_.max_size;
   struct stat st;
   if (lstat(o_.path.c_str(), &st) != 0) return errno == ENOENT ? 0 : errno;
   flush();
+  uint64_t seen = 0;
+  for (auto& g : groups_) {
+    // Less than there may be is divided as that is.
+    uint64_t limit = g->limit;
+    if (max_size < o_.max_size) limit = static_cast<uint64_t>(static_cast<unsigned __int128>(limit) * max_size / o_.max_size);
+    else if (max_size != UINT64_MAX && groups_.size() == 1) limit = max_size;
+    if (int e = trim(*g, limit, max_age_s, result, progress, &seen)) return e;
+  }
+  return 0;
+}
+
+int DiskLayer::trim(Group& g, uint64_t limit, uint64_t max_age_s, TrimResult* result, const TrimProgress& progress, uint64_t* seen) {
   uint16_t generation;
   {
-    Index::Hold hold(&index_, Index::kPatient);
+    Index::Hold hold(&g.index, Index::kPatient);
     if (!hold) return hold.error();
-    generation = index_.new_generation();
-    tenants_.clear();
+    g.index.set_division(division_);
+    generation = g.index.new_generation();
+    g.tenants.clear();
   }
   std::vector<Found> batch;
   int error = 0;
   auto note = [&] {
-    Index::Hold hold(&index_, Index::kPatient);
+    *seen += batch.size();
+    if (progress) progress(*seen);
+    Index::Hold hold(&g.index, Index::kPatient);
     if (!hold) error = hold.error();
     for (const Found& f : batch)
-      if (!error) error = index_.set(f.key, f.cost, f.mtime_ns);
+      if (!error) error = g.index.set(f.key, f.cost, f.mtime_ns);
     batch.clear();
   };
-  walk({}, false, [&](int, const char*, const Found& found) {
+  walk(g.tenant, true, [&](int, const char*, const Found& found) {
+    if (&group_of(found.key.tenant) != &g) return false;
     batch.push_back(found);
     if (batch.size() >= 256) note();
     return false;
@@ -599,29 +710,30 @@ int DiskLayer::trim(uint64_t max_size, uint64_t max_age_s, TrimResult* result) {
   const uint64_t t = Index::now(), before = max_age_s && max_age_s < t / 1000000000 ? t - max_age_s * 1000000000 : 0;
   Index::Freed freed;
   for (uint32_t page = 0, pages = 1; page < pages; page += 16) {
-    Index::Hold hold(&index_, Index::kPatient);
+    Index::Hold hold(&g.index, Index::kPatient);
     if (!hold) return hold.error();
-    if (int e = index_.sweep(page, 16, generation, before, 0, &freed)) return e;
-    pages = index_.pages();
+    if (int e = g.index.sweep(page, 16, generation, before, 0, &freed)) return e;
+    pages = g.index.pages();
   }
   {
-    Index::Hold hold(&index_, Index::kPatient);
+    Index::Hold hold(&g.index, Index::kPatient);
     if (!hold) return hold.error();
-    index_.set_scan(IndexScan{});
-    if (int e = index_.recount()) return e;
+    g.index.set_scan(IndexScan{});
+    if (int e = g.index.recount()) return e;
   }
   for (int idle = 0; idle < 8;) {
-    Index::Hold hold(&index_, Index::kPatient);
+    Index::Hold hold(&g.index, Index::kPatient);
     if (!hold) return hold.error();
-    uint64_t bytes = index_.bytes();
-    if (bytes > max_size) index_.make_room(0, max_size, nullptr, kTrimBudget, &freed);
-    result->kept_bytes = index_.bytes();
-    result->kept_entries = index_.entries();
-    if (result->kept_bytes <= max_size) break;
-    idle = result->kept_bytes < bytes ? 0 : idle + 1;
+    uint64_t bytes = g.index.bytes();
+    if (bytes > limit) g.index.make_room(0, limit, nullptr, kTrimBudget, &freed);
+    idle = g.index.bytes() < bytes ? 0 : idle + 1;
+    if (g.index.bytes() > limit && idle < 8) continue;
+    result->kept_bytes += g.index.bytes();
+    result->kept_entries += g.index.entries();
+    break;
   }
-  result->removed_entries = freed.entries;
-  result->removed_bytes = freed.bytes;
+  result->removed_entries += freed.entries;
+  result->removed_bytes += freed.bytes;
   return 0;
 }
 
@@ -630,27 +742,68 @@ int DiskLayer::clear(std::string_view tenant) {
   struct stat st;
   if (lstat(o_.path.c_str(), &st) != 0) return errno == ENOENT ? 0 : errno;
   int error = 0;
-  walk(tenant, false, [&](int dir, const char* name, const Found&) {
+  walk(tenant, true, [&](int dir, const char* name, const Found&) {
     if (unlinkat(dir, name, 0) == 0 || errno == ENOENT) return true;
     error = errno;
     return false;
   });
-  if (tenant.empty()) {
-    Index::Hold hold(&index_, Index::kPatient);
-    if (!hold) return hold.error();
-    tenants_.clear();
-    // What others stored meanwhile is found by the scan.
-    int e = index_.reset(true);
-    return error ? error : e;
-  }
-  for (uint32_t page = 0, pages = 1; page < pages; page += 16) {
-    Index::Hold hold(&index_, Index::kPatient);
-    if (!hold) return hold.error();
-    tenants_.clear();
-    if (int e = index_.sweep(page, 16, 0, 0, xxh64(tenant), nullptr)) return e;
-    pages = index_.pages();
+  for (auto& g : groups_) {
+    if (!tenant.empty() && &group_of(xxh64(tenant)) != g.get()) continue;
+    if (tenant.empty() || !g->tenant.empty()) {
+      Index::Hold hold(&g->index, Index::kPatient);
+      if (!hold) return hold.error();
+      g->tenants.clear();
+      // What others stored meanwhile is found by the scan.
+      if (int e = g->index.reset(true); e && !error) error = e;
+      g->index.set_division(division_);
+      continue;
+    }
+    for (uint32_t page = 0, pages = 1; page < pages; page += 16) {
+      Index::Hold hold(&g->index, Index::kPatient);
+      if (!hold) return hold.error();
+      g->tenants.clear();
+      if (int e = g->index.sweep(page, 16, 0, 0, xxh64(tenant), nullptr)) return e;
+      pages = g->index.pages();
+    }
   }
   return error;
+}
+
+// ---- checks -----------------------------------------------------------------------------------------------------------
+
+int DiskLayer::each(const std::function<bool(const Address&, uint64_t)>& f) {
+  struct stat st;
+  if (lstat(o_.path.c_str(), &st) != 0) return errno == ENOENT ? 0 : errno;
+  bool more = true;
+  walk({}, false, [&](int, const char* blob, const Found& found) {
+    if (!more) return false;
+    const std::string hex = found.key.digest.hex();
+    more = f({static_cast<Space>(found.key.space), found.tenant, hex, blob}, found.cost);
+    return false;
+  });
+  return 0;
+}
+
+int DiskLayer::check_index(uint64_t* unindexed, uint64_t* absent) {
+  if (!o_.read_only) flush();
+  auto less = [](const IndexKey& a, const IndexKey& b) {
+    return std::tie(a.digest, a.tenant, a.space, a.blob) < std::tie(b.digest, b.tenant, b.space, b.blob);
+  };
+  std::map<IndexKey, uint64_t, decltype(less)> known(less);
+  for (auto& g : groups_)
+    if (int e = g->index.each([&](const IndexKey& key, uint64_t cost) {
+          if (&group_of(key.tenant) == g.get()) known[key] = cost;
+        });
+        e && e != ENOENT)
+      return e;
+  walk({}, false, [&](int, const char*, const Found& found) {
+    auto it = known.find(found.key);
+    *unindexed += it == known.end() || it->second != found.cost;
+    if (it != known.end()) known.erase(it);
+    return false;
+  });
+  *absent += known.size();
+  return 0;
 }
 
 }  // namespace

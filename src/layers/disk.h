@@ -2,10 +2,14 @@
 //
 //   <root>/<space>/<tenant>/<hh>/<hex>/<blob>   space: compile, inputs, source, manifest
 //   <root>/index                                sizes and last uses (index.h), so that eviction needs no scan
+//   <root>/index@<tenant>                       the same of a tenant that has a share of its own
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
+
 #include "base/log.h"
 #include "layers/layer.h"
 
@@ -14,6 +18,7 @@ namespace cchain {
 struct DiskOptions {
   std::string path;            // root; made when first written
   uint64_t max_size = 10ull << 30;
+  std::vector<std::pair<std::string, uint64_t>> tenants;  // shares of it that are one tenant's alone; the others have what is left
   int umask = -1;              // >= 0: modes of what is made, for teams
   bool read_only = false;
 };

@@ -33,6 +33,7 @@ class HostLayer final : public Layer {
   }
   const char* type() const override { return "host"; }
   bool local() const override { return local_; }
+  std::string exposed(const Address* a) override { return local_ ? "" : Layer::exposed(a); }  // by its host's word
 
   Answer get(const Address& a, std::string* out) override {
     if (resting()) return Answer::kMiss;

@@ -79,8 +79,8 @@ uint64_t Index::now() {
   return static_cast<uint64_t>(ts.tv_sec) * kSecond + static_cast<uint64_t>(ts.tv_nsec);
 }
 
-Index::Index(const std::string& root, int umask, Files* files)
-    : root_(root), path_(root + "/index"), pending_path_(root + "/index.pending"), umask_(umask), files_(files) {}
+Index::Index(const std::string& root, int umask, Files* files, const std::string& share)
+    : root_(root), path_(root + "/index" + share), pending_path_(root + "/index.pending" + share), umask_(umask), files_(files) {}
 Index::~Index() = default;
 
 // ---- slots ------------------------------------------------------------------------------------------------------------
@@ -544,6 +544,24 @@ int Index::totals(uint64_t* bytes, uint64_t* entries) {
         *bytes -= cost, --*entries;
     }
     at += static_cast<off_t>(count * sizeof(Slot));
+  }
+  return 0;
+}
+
+int Index::each(const std::function<void(const IndexKey&, uint64_t)>& f) {
+  Fd fd(open(path_.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!fd) return errno;
+  Header h;
+  size_t got = 0;
+  if (int e = pread_all(fd.get(), &h, sizeof h, 0, &got)) return e;
+  if (got != sizeof h || memcmp(h.magic, kMagic, 8) != 0 || h.version != kVersion || h.pages > (1u << 26)) return EBADMSG;
+  auto group = std::make_unique<Page[]>(kGroup);
+  for (uint32_t p = 0; p < h.pages; p += kGroup) {
+    uint32_t count = std::min<uint32_t>(kGroup, h.pages - p);
+    if (int e = pread_all(fd.get(), group.get(), count * kPage, page_at(p), &got)) return e;
+    for (uint32_t i = 0; i < got / kPage; i++)
+      for (const Slot& s : group[i].slots)
+        if (used(s) && home_of(hash_of(key_of(s)), h.pages) / kGroup == (p + i) / kGroup) f(key_of(s), uint64_t{s.kib} * 1024);
   }
   return 0;
 }

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -56,7 +57,8 @@ class Index {
   };
   enum Patience { kQuick, kPatient };  // 2 ms; 10 s
 
-  Index(const std::string& root, int umask, Files* files);
+  // `share`: "" or "@" and the tenant whose entries alone it holds.
+  Index(const std::string& root, int umask, Files* files, const std::string& share = "");
   ~Index();
 
   // The right to change the index, and the header as it stood when it was got.
@@ -91,6 +93,9 @@ class Index {
   uint32_t pages() const { return h_.pages; }
   IndexScan scan() const;
   void set_scan(const IndexScan& scan);
+  // How the room was divided when this index was begun: with another division it is begun anew.
+  uint64_t division() const { return h_.division; }
+  void set_division(uint64_t division) { h_.division = division, dirty_ = true; }
   // A new generation for a full scan: set() stamps slots with it.
   uint16_t new_generation();
   uint16_t generation() const { return h_.generation; }
@@ -110,6 +115,8 @@ class Index {
   int pend(const IndexKey& key, uint64_t cost, bool removed);
   // Totals without holding anything, those that are pending included. ENOENT: there is no index.
   int totals(uint64_t* bytes, uint64_t* entries);
+  // Calls `f` with each entry and its cost, as it stands without holding anything. ENOENT: there is no index.
+  int each(const std::function<void(const IndexKey&, uint64_t)>& f);
   // Folds what is pending, if anything is and nobody else is at it.
   void fold_if_pending();
 
@@ -126,7 +133,8 @@ class Index {
     uint32_t cursor;
     uint16_t generation;
     uint8_t scan_active, scan_space, scan_hh, scan_part, pad[6];
-    uint8_t reserved[40];
+    uint64_t division;
+    uint8_t reserved[32];
     uint64_t check;  // xxh64 of all before
   };
   struct Slot {

@@ -2,10 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <atomic>
+#include <cerrno>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace cchain {
 
@@ -29,6 +32,14 @@ struct TrimResult {
   uint64_t removed_entries = 0, removed_bytes = 0, kept_entries = 0, kept_bytes = 0;
 };
 
+struct TenantUsage {
+  std::string tenant;
+  uint64_t bytes = 0, entries = 0, limit = 0;  // limit 0: it shares what is left with others
+};
+
+// Told now and then how many entries have been looked at.
+using TrimProgress = std::function<void(uint64_t entries)>;
+
 class Layer {
  public:
   virtual ~Layer() = default;
@@ -42,21 +53,31 @@ class Layer {
 
   // Reads a blob whole. A hit marks it as used. Counts bytes and errors; whether it was a hit in the end is counted by the chain.
   virtual Answer get(const Address& a, std::string* out) = 0;
+  // The same without the mark, for who only looks.
+  virtual Answer peek(const Address& a, std::string* out) { return get(a, out); }
   // 0 stored, EEXIST (without replace) if a blob stands there, else errno; errors are logged by the layer.
   virtual int put(const Address& a, std::string_view data, bool replace) = 0;
   virtual void remove(const Address&) {}
   // The same as get; *age_s is how long ago the blob was put, as far as the layer knows (0 if not).
   virtual Answer get_aged(const Address& a, std::string* out, uint64_t* age_s) { return *age_s = 0, get(a, out); }
+  // "" if nobody but this user can have written what stands at `a`, or (without one) can write to where new blobs go; else what is open to others.
+  virtual std::string exposed(const Address* /*a*/) { return "others may write there"; }
   // What it gave as a hit was damaged.
   virtual void distrust() {}
   // Whether a blob seems to stand there, for less than it costs to read it.
   virtual bool contains(const Address&) { return false; }
   // Marks kept in memory (uses, sizes) reach the disk.
   virtual void flush() {}
-  virtual int trim(uint64_t /*max_size*/, uint64_t /*max_age_s*/, TrimResult*) { return 0; }
+  virtual int trim(uint64_t /*max_size*/, uint64_t /*max_age_s*/, TrimResult*, const TrimProgress& = nullptr) { return 0; }
   virtual int clear(std::string_view /*tenant, empty: all*/) { return 0; }
   // Bytes and entries held as far as is known without a scan.
   virtual bool usage(uint64_t* /*bytes*/, uint64_t* /*entries*/, uint64_t* /*limit*/) { return false; }
+  // The same by tenant; reads the whole of an index.
+  virtual bool usage_by_tenant(std::vector<TenantUsage>*) { return false; }
+  // Calls `f` with the address and the size of each blob that stands there until it returns false; changes nothing. ENOTSUP: it can't be listed.
+  virtual int each(const std::function<bool(const Address&, uint64_t)>& /*f*/) { return ENOTSUP; }
+  // What stands there and its index does not know rightly, and what only the index knows.
+  virtual int check_index(uint64_t* /*unindexed*/, uint64_t* /*absent*/) { return 0; }
 
   LayerCounters counters;
 

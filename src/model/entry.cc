@@ -73,7 +73,9 @@ std::string encode_entry(const Entry& e, const Digest& key, const CompressionPol
   return out;
 }
 
-EntryState decode_entry(std::string_view bytes, const Digest& key, uint64_t limit, Entry* e, std::string* decoded) {
+EntryState decode_entry(std::string_view bytes, const Digest& key, uint64_t limit, Entry* e, std::string* decoded, SealCheck* check) {
+  Seal seal;
+  const bool sealed = take_seal(&bytes, &seal);
   if (bytes.size() < 4) return EntryState::kCorrupt;
   if (memcmp(bytes.data(), kEntryMagic, 4) != 0) return memcmp(bytes.data(), kEntryMagic, 3) == 0 ? EntryState::kForeign : EntryState::kCorrupt;
   Reader body(bytes.substr(4));
@@ -112,10 +114,11 @@ EntryState decode_entry(std::string_view bytes, const Digest& key, uint64_t limi
   std::vector<std::string_view> stored(n);
   for (uint64_t i = 0; i < n; i++) stored[i] = body.bytes(parts[i].stored);
   size_t hashed = bytes.size() - body.left();
-  std::string_view check = body.bytes(16);
-  if (!body.ok() || !hash_is(bytes.substr(0, hashed), check)) return EntryState::kCorrupt;
+  std::string_view sum = body.bytes(16);
+  if (!body.ok() || !hash_is(bytes.substr(0, hashed), sum)) return EntryState::kCorrupt;
   if (!ours) return EntryState::kForeign;
   e->meta = body.bytes(body.left());
+  if (check && !check->good(bytes, sealed ? &seal : nullptr)) return EntryState::kUntrusted;
   if (to_decode) decoded->resize(to_decode);
   size_t at = 0;
   for (uint64_t i = 0; i < n; i++) {
@@ -142,13 +145,17 @@ std::string encode_record(const InputsRecord& r, const Digest& invocation_key) {
   return out;
 }
 
-EntryState decode_record(std::string_view bytes, const Digest& invocation_key, InputsRecord* r) {
+EntryState decode_record(std::string_view bytes, const Digest& invocation_key, InputsRecord* r, SealCheck* check) {
   r->sets.clear();
   if (bytes.size() < 4 + 32 + 16 || bytes.size() > kMaxRecord) return EntryState::kCorrupt;
   if (memcmp(bytes.data(), kRecordMagic, 4) != 0) return memcmp(bytes.data(), kRecordMagic, 3) == 0 ? EntryState::kForeign : EntryState::kCorrupt;
-  if (!hash_is(bytes.substr(0, bytes.size() - 16), bytes.substr(bytes.size() - 16))) return EntryState::kCorrupt;
+  auto whole = [&] { return bytes.size() >= 4 + 32 + 16 && hash_is(bytes.substr(0, bytes.size() - 16), bytes.substr(bytes.size() - 16)); };
+  Seal seal;
+  bool sealed = false;
+  if (!whole() && !((sealed = take_seal(&bytes, &seal)) && whole())) return EntryState::kCorrupt;
   Reader in(bytes.substr(4, bytes.size() - 20));
   if (in.bytes(32) != view(invocation_key)) return EntryState::kForeign;
+  if (check && !check->good(bytes, sealed ? &seal : nullptr)) return EntryState::kUntrusted;
   uint64_t n = in.varint();
   if (n > InputsRecord::kMaxSets) return EntryState::kForeign;
   for (uint64_t i = 0; i < n; i++) {

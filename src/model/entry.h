@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/hash.h"
+#include "model/seal.h"
 
 namespace cchain {
 
@@ -31,16 +32,26 @@ struct CompressionPolicy {
   uint64_t min_size = 0;  // outputs smaller than this are stored as they are; UINT64_MAX: all of them
 };
 
-// `meta`: JSON for people and tools; no part of the checksum and not looked at by decode.
+// `meta`: JSON for people and tools; no part of the checksum and not looked at by decode. The caller puts a seal behind it.
 std::string encode_entry(const Entry& e, const Digest& key, const CompressionPolicy& policy, std::string_view meta);
 
 enum class EntryState {
   kWhole,
   kCorrupt,  // the checksum or the structure is wrong: to be dropped
   kForeign,  // another version of the format, or another key: to be left alone
+  kUntrusted,  // nobody vouches for it who is trusted: to be left alone, or replaced
+};
+// Asked about what is whole by its checksum, before anything of it is unpacked.
+class SealCheck {
+ public:
+  // `seal` null: there is none.
+  virtual bool good(std::string_view sealed, const Seal* seal) = 0;
+
+ protected:
+  ~SealCheck() = default;
 };
 // Views point into `bytes` or into `*decoded`, which holds what was compressed. Nothing is allocated beyond `limit` bytes.
-EntryState decode_entry(std::string_view bytes, const Digest& key, uint64_t limit, Entry* e, std::string* decoded);
+EntryState decode_entry(std::string_view bytes, const Digest& key, uint64_t limit, Entry* e, std::string* decoded, SealCheck* check = nullptr);
 
 struct InputsRecord {
   struct Set {
@@ -51,6 +62,6 @@ struct InputsRecord {
   std::vector<Set> sets;  // newest first
 };
 std::string encode_record(const InputsRecord& r, const Digest& invocation_key);
-EntryState decode_record(std::string_view bytes, const Digest& invocation_key, InputsRecord* r);
+EntryState decode_record(std::string_view bytes, const Digest& invocation_key, InputsRecord* r, SealCheck* check = nullptr);
 
 }  // namespace cchain

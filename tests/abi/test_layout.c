@@ -94,7 +94,22 @@ AT(cc_trim_options, struct_size, 0);
 AT(cc_trim_options, reserved, 4);
 AT(cc_trim_options, max_size, 8);
 AT(cc_trim_options, max_age_s, 16);
-SIZE(cc_trim_options, 24);
+AT(cc_trim_options, progress, 24);
+AT(cc_trim_options, progress_user, 32);
+SIZE(cc_trim_options, 40);
+
+AT(cc_verify_report, struct_size, 0);
+AT(cc_verify_report, reserved, 4);
+AT(cc_verify_report, total, 8);
+AT(cc_verify_report, checked, 16);
+AT(cc_verify_report, bytes, 24);
+AT(cc_verify_report, damaged, 32);
+AT(cc_verify_report, foreign, 40);
+AT(cc_verify_report, untrusted, 48);
+AT(cc_verify_report, removed, 56);
+AT(cc_verify_report, unindexed, 64);
+AT(cc_verify_report, absent, 72);
+SIZE(cc_verify_report, 80);
 
 AT(cc_backend, struct_size, 0);
 AT(cc_backend, version, 4);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Benchmarks: each prints a table and writes $(B)/bench/NAME.json. Machines are noisy: both sides of a figure come from one run.
-BENCHES := bench-hit bench-lookup bench-miss bench-process bench-million bench-mode
+BENCHES := bench-hit bench-lookup bench-miss bench-process bench-million bench-mode bench-sign
 $(B)/tests/bench/million: $(B)/tests/bench/million.o $(LIB_OBJS)
 	$(CXX) $(OPT) -o $@ $^ $(STATIC_LIBS) -lpthread -ldl
 
@@ -20,6 +20,8 @@ bench-million: $(B)/tests/bench/million ## a disk layer with a million entries a
 	$(B)/tests/bench/million --dir $(B)/bench/million.d 1000000
 bench-mode: all ## the three modes after edits that a preprocessor would not see
 	tests/bench/mode.py
+bench-sign: all ## what signatures cost a look-up in a warm process, and a hit by the command
+	tests/bench/sign.py
 bench-ninja: all $(B)/ninja ## the patched Ninja against ccache, /bin/true and its floor
 	tests/bench/ninja.py
 bench-python: all ## the Python package beside the C call
