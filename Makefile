@@ -22,7 +22,7 @@ VERSION := $(shell sed -n 's/^\#define CC_VERSION_M[AI][JN]OR //p;s/^\#define CC
 WARN := -Wall -Wextra -Wshadow -Wno-missing-field-initializers
 CPPFLAGS_ALL := -Iinclude -Isrc -D_GNU_SOURCE -DOPENSSL_SUPPRESS_DEPRECATED $(CPPFLAGS)
 CXXFLAGS_ALL := -std=c++20 $(OPT) -g -fPIC -fvisibility=hidden -fvisibility-inlines-hidden -ffunction-sections -fdata-sections \
-  -fno-gnu-unique $(WARN) $(SAN) $(CXXFLAGS)
+  $(if $(findstring clang,$(CXX)),,-fno-gnu-unique) $(WARN) $(SAN) $(CXXFLAGS)
 CFLAGS_ALL := -std=c11 $(OPT) -g -fPIC $(WARN) $(SAN) $(CFLAGS)
 # The fixed libraries are linked statically and hidden, so that the library brings nothing into its host but libc and libgcc_s.
 FIXED_LIBS := -lzstd -lxxhash -lcrypto

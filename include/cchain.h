@@ -303,7 +303,7 @@ CC_API void cc_result_clear(cc_result *result);
 CC_API int cc_lookup(cc_cache *cache, cc_invocation *inv, const char *tenant, cc_result *result);
 
 /* Stores the result of the command in every writable layer, the first local one before it returns. 0: stored, or
- * an entry stood there already. CC_E_UNCACHEABLE: it was refused, the reason is cc_last_error() and
+ * an entry stood there already, or a full layer could make no room for it without a wait. CC_E_UNCACHEABLE: it was refused, the reason is cc_last_error() and
  * cc_invocation_uncacheable() (a failed compile, an input that changed meanwhile, an output missing): the build
  * goes on. The invocation must have been looked up before (that is when its inputs are looked at); a store without a
  * lookup before it is refused. Bytes come from result->outputs where they are given there, else from the files. */

@@ -73,7 +73,7 @@ Cache::Cache(const cc_open_options* o)
       serial_(next_serial.fetch_add(1)),
       no_env_(o && (o->flags & CC_OPEN_NO_ENV)),
       config_no_files_(o && (o->flags & CC_OPEN_NO_FILES)),
-      usable_state_dir_(is_private_or_absent(config_.state_dir) ? config_.state_dir : ""),
+      usable_state_dir_(config_.state_dir_is_private || is_private_or_absent(config_.state_dir) ? config_.state_dir : ""),
       looker_(usable_state_dir_),
       explain_log_(usable_state_dir_.empty() ? "" : usable_state_dir_ + "/explain"),
       memo_(usable_state_dir_.empty() ? "" : usable_state_dir_ + "/memo", 0x43434d31, 1u << 14),

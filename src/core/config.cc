@@ -2,6 +2,7 @@
 #include "core/config.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -975,12 +976,22 @@ class Loader {
     }
   }
 
+  static bool owned_by_another(const string& dir) {
+    struct stat st;
+    return stat(dir.c_str(), &st) == 0 && st.st_uid != geteuid();
+  }
+
   // Chosen before CCHAIN_READ_ONLY is applied: that must not move the statistics and digests elsewhere.
   void default_state_dir() {
     if (!c_.state_dir.empty()) return;
     for (const LayerConfig& l : c_.layers) {
       if (l.type != "disk" || !l.disabled.empty() || !l.write || l.umask >= 0 || l.keyed) continue;
-      c_.state_dir = l.path + "/private";
+      // In another user's root, or where another one of its users was first, ours is elsewhere.
+      string dir = l.path + "/private";
+      Privacy found = privacy(dir);
+      if (found == Privacy::kAnotherUsers || (found == Privacy::kAbsent && owned_by_another(l.path))) continue;
+      c_.state_dir = dir;
+      c_.state_dir_is_private = found != Privacy::kOpen;
       return;
     }
     bool any = false;
