@@ -36,6 +36,7 @@ struct ResultOwner {
   Chain::Found found;
   std::vector<cc_output> outputs;
   std::vector<std::string> strings;
+  std::deque<std::string> unfolded;
   std::string reason;
 };
 
@@ -119,6 +120,8 @@ class Cache {
   bool find_direct(Invocation* inv, uint64_t epoch, ResultOwner* owner);
   // An entry with diagnostics lies under `streams_key` if one is given.
   bool find_entry(Invocation* inv, const Digest& key, bool streams_first, ResultOwner* owner, const Digest* streams_key);
+  static void unfold(const Bases& bases, ResultOwner* owner);
+  static bool fold_result(const Invocation& inv, bool folded_inputs, Entry* e, std::deque<std::string>* own);
   bool deliver(Invocation* inv, ResultOwner* owner, bool depfile, std::string* why);
   bool keys(Invocation* inv, const std::string& tenant, uint64_t epoch, std::string* why);
   bool collect_outputs(const Invocation* inv, const cc_result& result, TakenOutputs* taken) const;

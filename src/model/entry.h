@@ -45,7 +45,10 @@ EntryState decode_entry(std::string_view bytes, const Digest& key, uint64_t limi
 struct InputsRecord {
   struct Set {
     bool streams = false;  // hint: the entry it leads to has diagnostics, so its key is that of a class
+    bool apart = false;    // hint: the entry is of one checkout only (relocate.h), so its key holds the base folders
     std::string places;
+    uint64_t flags() const { return (streams ? 1u : 0u) | (apart ? 2u : 0u); }
+    void set_flags(uint64_t flags) { streams = flags & 1, apart = flags & 2; }
   };
   static constexpr size_t kMaxSets = 16;
   std::vector<Set> sets;  // newest first
