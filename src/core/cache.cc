@@ -512,8 +512,8 @@ bool Cache::keys(Invocation* inv, const std::string& tenant, uint64_t e, std::st
     return false;
   }
   Digest digest = inv->source_digest;
-  bool folded = false;
-  if (int err = inv->relocation ? relocated_digest(&memo_, source, digest, *inv->relocated(), &digest, &folded) : 0) {
+  Folding folding;
+  if (int err = inv->relocation ? relocated_digest(&memo_, source, digest, *inv->relocated(), &digest, &folding) : 0) {
     *why = source->path + ": " + strerror(err);
     inv->uncacheable = *why;
     return false;
@@ -564,7 +564,10 @@ bool Cache::find_direct(Invocation* inv, uint64_t e, ResultOwner* owner) {
       if (why.empty()) why = ev.why;
       return false;
     }
-    if (!find_entry(inv, key_of(*inv, s, ev.key), s.streams, owner, nullptr)) return false;
+    if (!find_entry(inv, key_of(*inv, s, ev.key), s.streams, owner, nullptr)) {
+      if (why.empty() && !ev.apart.empty()) why = ev.apart + " says where this checkout is in a way that no prefix map reaches, or an input has changed";
+      return false;
+    }
     if (in_session) {
       std::lock_guard<std::mutex> lock(session_mutex_);
       session_hits_.push_back({inv->declared.empty() ? "" : path_join(inv->cwd, inv->declared[0].path), std::move(used)});
@@ -572,6 +575,7 @@ bool Cache::find_direct(Invocation* inv, uint64_t e, ResultOwner* owner) {
     return true;
   });
   if (!hit) owner->reason = !any ? inv->compiler_changed.empty() ? "this source was not compiled before with these options" : "the compiler is asked anew: " + inv->compiler_changed : !why.empty() ? why : "an input has changed";
+  if (!hit && !any && !inv->not_relocated.empty()) owner->reason += ", and it is not shared between checkouts: " + inv->not_relocated;
   return hit;
 }
 

@@ -327,9 +327,14 @@ Evaluation evaluate(Looker& looker, Table& memo, const Digest& base, std::string
         ev.why = files[i]->path + ": " + strerror(e);
         return ev;
       }
-      if (int e = relocation && kind == PlaceKind::kInput ? relocated_digest(&memo, files[i], d, *relocation, &d, &ev.folded) : 0) {
-        ev.why = files[i]->path + ": " + strerror(e);
-        return ev;
+      if (relocation && kind == PlaceKind::kInput) {
+        Folding folding;
+        if (int e = relocated_digest(&memo, files[i], d, *relocation, &d, &folding)) {
+          ev.why = files[i]->path + ": " + strerror(e);
+          return ev;
+        }
+        ev.folded = ev.folded || folding != Folding::kNone;
+        if (folding == Folding::kApart && ev.apart.empty()) ev.apart = files[i]->path;
       }
       digests.append(reinterpret_cast<const char*>(d.b.data()), 32);
     } else if (kind == PlaceKind::kWhich) {

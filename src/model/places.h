@@ -87,6 +87,7 @@ struct Evaluation {
   bool matched = false;  // everything that should be there is, nothing that should not
   Digest key;
   bool folded = false;   // of a relocated compile: a file is in the key by another digest than that of its bytes
+  std::string apart;     // such a file that keeps it apart from other checkouts, if that was found out now
   std::string why;       // if not matched: the first place that differs
 };
 

@@ -51,7 +51,7 @@ constexpr std::string_view kPathOptions[] = {"-iquote", "-isystem", "-idirafter"
 constexpr std::string_view kOpaque[] = {"-D", "-U", "-L", "-l", "-u", "-z", "-x", "-Xlinker", "-Xclang", "-mllvm", "-target", "--param", "-mthread-model"};
 // What these make of a path is not to be found in the object by its text.
 constexpr std::string_view kHiding[] = {"-flto", "-fsanitize", "-funique-internal-linkage-names", "-funique-source-file-names", "-fprofile", "-fcoverage", "-fcs-profile",
-                                        "-fpseudo-probe", "-fmemory-profile", "-gembed-source", "-fwhole-program-vtables", "--coverage", "-coverage", "-ftest-coverage"};
+                                        "-fpseudo-probe", "-fmemory-profile", "-gembed-source", "-fwhole-program-vtables", "-fcanon-prefix-map", "--coverage", "-coverage", "-ftest-coverage"};
 
 // f(word, where its path begins or npos) for each word.
 template <class F>
@@ -309,7 +309,7 @@ Folding fold_source(std::string_view text, const Bases& bases, std::string* out)
   return sure ? Folding::kFolded : Folding::kApart;
 }
 
-int relocated_digest(Table* memo, Looker::Node* n, const Digest& plain, const Relocation& r, Digest* out, bool* folded) {
+int relocated_digest(Table* memo, Looker::Node* n, const Digest& plain, const Relocation& r, Digest* out, Folding* folding) {
   // clang puts the path of a source into the names of what has none (lambdas), which a constant expression can make anything of.
   std::string_view path = n->path;
   const bool names = r.family == Family::kClang && path.find("/c++/") == path.npos && path.find("/lib/clang/") == path.npos && !path.ends_with("/assert.h");
@@ -340,7 +340,7 @@ int relocated_digest(Table* memo, Looker::Node* n, const Digest& plain, const Re
     memo->put(key, v);
   }
   memcpy(out->b.data(), v.data(), 32);
-  if (v[32] != static_cast<uint8_t>(Folding::kNone)) *folded = true;
+  *folding = static_cast<Folding>(v[32]);
   return 0;
 }
 

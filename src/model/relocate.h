@@ -72,7 +72,7 @@ std::string folded_target(const Command& c, const Bases& bases);
 enum class Folding { kNone, kFolded, kApart };  // there are none; *out is the text; one stands elsewhere
 Folding fold_source(std::string_view text, const Bases& bases, std::string* out);
 // What stands for a file in the result key: its digest where no base is in it, that of the folded text, or one that holds the bases. 0 or errno.
-int relocated_digest(Table* memo, Looker::Node* n, const Digest& plain, const Relocation& r, Digest* out, bool* folded);
+int relocated_digest(Table* memo, Looker::Node* n, const Digest& plain, const Relocation& r, Digest* out, Folding* folding);
 
 // A dependency file for the store, and back, its lines broken where the compiler would break them.
 bool fold_depfile(std::string_view text, Family family, const Bases& bases, std::string* out);
