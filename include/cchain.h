@@ -402,11 +402,17 @@ CC_API int cc_stats_file_json(cc_cache *cache, const char *path, char **text);
 /* Each value of the configuration and where it came from, and what was wrong with it, as JSON. */
 CC_API int cc_config_json(cc_cache *cache, char **text);
 
+/* How far a long call has come: `done` of about `total` things (0: not known). Called now and then on the thread that made the call, while the library
+ * may hold locks: it must return soon, not throw, and not call the library (cc_cancel excepted). */
+typedef void (*cc_progress_fn)(void *user, uint64_t done, uint64_t total);
+
 typedef struct cc_trim_options {
   uint32_t struct_size;
   uint32_t reserved;
   uint64_t max_size;  /* bytes a layer may hold afterwards; UINT64_MAX: its own limit */
   uint64_t max_age_s; /* entries not used for longer go; 0: no limit */
+  cc_progress_fn progress; /* NULL: not wanted. Counts the entries looked at, in all layers */
+  void *progress_user;
 } cc_trim_options;
 /* Removes entries, least recently used first, from each local writable layer, removes strays and counts anew. */
 CC_API int cc_trim(cc_cache *cache, const cc_trim_options *options, uint64_t *removed_entries, uint64_t *removed_bytes);

@@ -31,7 +31,7 @@ test-tsan: ## tests with threads under the thread sanitizer
 soak: soak-tables
 soak-tables: test-packages ## part of soak: all variants of the correctness tables in every mode, and the differential generator
 	$(MAKE) --no-print-directory -j$$(nproc) all
-	TEST_TIMEOUT=3600 tests/tools/run-tests.sh $(B)/soak-logs $(CORRECTNESS) tests/correctness/relocate_project.py tests/differential/differential.py::--soak
+	TEST_TIMEOUT=14400 tests/tools/run-tests.sh $(B)/soak-logs $(CORRECTNESS) tests/correctness/relocate_project.py tests/differential/differential.py::--soak tests/differential/planted.py
 	$(MAKE) --no-print-directory soak-ninja
 
 test-servers: test-packages ## tests of the remote layers against real servers (what is not installed is skipped, with the reason)

@@ -452,7 +452,7 @@ int cc_trim(cc_cache* cache, const cc_trim_options* options, uint64_t* entries, 
     o.max_size = UINT64_MAX;
     if (options) o = take(options, "options");
     if (options && options->struct_size < offsetof(cc_trim_options, max_age_s)) o.max_size = UINT64_MAX;
-    use(cache)->trim(o.max_size, o.max_age_s, entries, bytes);
+    use(cache)->trim(o, entries, bytes);
     return CC_OK;
   });
 }

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/commands.h"
-
 #include <cchain.h>
 #include <errno.h>
 #include <limits.h>
@@ -16,196 +14,13 @@
 #include "cli/io.h"
 #include "cli/json.h"
 #include "cli/links.h"
+#include "cli/progress.h"
+#include "cli/subcommand.h"
 #include "cli/text.h"
 
 namespace cli {
 
 namespace {
-
-constexpr std::string_view kUsage =
-    "usage: cchain COMPILER ARGUMENT...       compile, or take the result from the cache\n"
-    "       cchain -- COMPILER ARGUMENT...    the same, where COMPILER is named like a subcommand\n"
-    "       cchain SUBCOMMAND ARGUMENT...     stats, config, trim, clear, flush, links, version, help\n";
-
-constexpr std::string_view kHelp =
-    "\n"
-    "A link to cchain that bears a compiler's name (cc, g++-12, clang++, …) runs the next one of that name on PATH.\n"
-    "What can't be cached runs untouched.\n"
-    "\n"
-    "  stats     hits and misses, and what stands in their way (-s; -z sets all to zero)\n"
-    "  config    each value of the configuration and where it came from\n"
-    "  trim      remove the entries that have not been used for longest\n"
-    "  clear     remove all entries\n"
-    "  flush     wait until everything that was stored has reached its layers\n"
-    "  links     make a folder of links for the compilers on PATH\n"
-    "  version   the version (-V)\n"
-    "  help      this text (-h), or more about a subcommand: cchain help stats\n"
-    "\n"
-    "environment:\n"
-    "  CCHAIN_DISABLE=1     run the compiler at once\n"
-    "  CCHAIN_DIR           the folder of the cache; else $XDG_CACHE_HOME/cchain\n"
-    "  CCHAIN_CONFIG        the configuration file; else $XDG_CONFIG_HOME/cchain/config.json\n"
-    "  CCHAIN_LAYERS        a list of layers: /path?max_size=10G http://host/path s3://bucket/prefix redis://host\n"
-    "  CCHAIN_MODE          direct, preprocess or direct+preprocess\n"
-    "  CCHAIN_TENANT        whose entries\n"
-    "  CCHAIN_READ_ONLY     all or remote: store nothing there\n"
-    "  CCHAIN_RECACHE=1     look nothing up, replace what is stored\n"
-    "  CCHAIN_PREFIX        run the compiles of misses through this: distcc, icecc. Not what can't be cached\n"
-    "  CCHAIN_SHELL         the shell behind make SHELL=cchain-sh; else /bin/sh\n"
-    "  CCHAIN_LOG           a file for troubles\n"
-    "  CCHAIN_STATS_LOG     a file for one build's statistics\n"
-    "  CCHAIN_WARN=1        troubles on stderr too, as they happen\n";
-
-struct Topic {
-  const char* name;
-  const char* text;
-};
-
-constexpr Topic kTopics[] = {
-    {"stats",
-     "usage: cchain stats [--json] [--reset]\n"
-     "\n"
-     "What all processes have counted since the last reset. Troubles come first.\n"
-     "  --json    as JSON: lookups, hits, misses, uncacheable, stores, errors, uncacheable_reasons, layers, …\n"
-     "  --reset   set all to zero; with --json, print first\n"
-     "cchain -s is cchain stats, cchain -z is cchain stats --reset.\n"},
-    {"config",
-     "usage: cchain config [--json]\n"
-     "\n"
-     "Each value of the configuration with where it came from: a default, a line of the file or a variable.\n"
-     "What is wrong with it comes first.\n"},
-    {"trim",
-     "usage: cchain trim [--max-size SIZE] [--max-age AGE]\n"
-     "\n"
-     "Removes entries from each local layer, least recently used first, and what killed processes have left.\n"
-     "  --max-size SIZE   what a layer may hold afterwards: 10G, 500M; without it, its own limit\n"
-     "  --max-age AGE     entries that have not been used for longer go: 30d, 12h, 90m, 3600s\n"},
-    {"clear",
-     "usage: cchain clear --yes [--tenant TENANT]\n"
-     "\n"
-     "Removes every entry of every local layer that may be written, or those of one tenant.\n"},
-    {"flush",
-     "usage: cchain flush\n"
-     "\n"
-     "Waits until everything that was stored has reached its layers.\n"},
-    {"links",
-     "usage: cchain links DIR [--target FILE]\n"
-     "\n"
-     "Makes DIR and in it a link to cchain for each C and C++ compiler on PATH: cc, gcc, g++-12, clang++, …\n"
-     "With DIR first on PATH, every build that calls a compiler by its name goes through the cache. What stands in DIR stays.\n"
-     "  --target FILE   what they lead to; without it, this program\n"},
-    {"version", "usage: cchain version\n"},
-    {"help", "usage: cchain help [SUBCOMMAND]\n"},
-};
-
-const Topic* find_topic(std::string_view name) {
-  for (const Topic& topic : kTopics) {
-    if (name == topic.name) return &topic;
-  }
-  return nullptr;
-}
-
-// The name that stands for an option of ours; NULL if there is none.
-const char* long_name(std::string_view word) {
-  if (word == "-s" || word == "-z") return "stats";
-  if (word == "-V" || word == "--version") return "version";
-  if (word == "-h" || word == "--help") return "help";
-  const Topic* topic = find_topic(word);
-  return topic ? topic->name : nullptr;
-}
-
-int print(std::string_view text) {
-  int error = write_all(1, text);
-  if (error) complain("standard output: ", strerror(error));
-  return error ? 1 : 0;
-}
-
-int wrong_usage(const char* name, std::string_view what, std::string_view word = {}) {
-  complain(std::string(name) + ": ", what, word);
-  write_all(2, find_topic(name)->text, strcspn(find_topic(name)->text, "\n") + 1);
-  return 2;
-}
-
-int failed(const char* name) {
-  complain(std::string(name) + ": ", cc_last_error());
-  return 1;
-}
-
-// The arguments of a subcommand: options only, each once or more, in any order, values as "--x V" or "--x=V".
-class Arguments {
- public:
-  Arguments(int argc, char** argv) : argc_(argc), argv_(argv) {}
-
-  // The next option's name in word(); false at the end.
-  bool next() {
-    if (++at_ >= argc_) return false;
-    word_ = argv_[at_];
-    has_value_ = false;
-    size_t equals = word_.find('=');
-    if (word_.substr(0, 2) == "--" && equals != std::string_view::npos) {
-      value_ = word_.substr(equals + 1);
-      word_ = word_.substr(0, equals);
-      has_value_ = true;
-    }
-    return true;
-  }
-  std::string_view word() const { return word_; }
-  bool is(std::string_view flag) const { return word_ == flag && !has_value_; }
-  bool takes(std::string_view option, std::string_view* value) {
-    if (word_ != option) return false;
-    if (!has_value_ && at_ + 1 < argc_) value_ = argv_[++at_], has_value_ = true;
-    *value = has_value_ ? value_ : std::string_view();
-    return true;
-  }
-
- private:
-  int argc_, at_ = 0;
-  char** argv_;
-  std::string_view word_, value_;
-  bool has_value_ = false;
-};
-
-class Cache {
- public:
-  ~Cache() { cc_close(cache_); }
-  bool open(uint32_t flags = 0) {
-    cc_open_options options = {sizeof options};
-    options.flags = flags;
-    options.host = "cchain";
-    int status = cc_open(&options, &cache_);
-    if (status != CC_OK) cache_ = nullptr;
-    broken_ = status == CC_E_CONFIG;
-    return status == CC_OK;
-  }
-  // For the subcommands that tell what is wrong: with a file that is no JSON, the rest of the configuration and the
-  // text in *trouble.
-  bool open_in_any_case(std::string* trouble) {
-    if (open()) return true;
-    if (!broken_) return false;
-    *trouble = cc_last_error();
-    return open(CC_OPEN_NO_FILES);
-  }
-  cc_cache* get() const { return cache_; }
-
- private:
-  cc_cache* cache_ = nullptr;
-  bool broken_ = false;
-};
-
-struct Text {
-  char* p = nullptr;
-  ~Text() { cc_free(p); }
-};
-
-std::string json_string(std::string_view text) {
-  std::string out = "\"";
-  for (char c : text) {
-    if (c == '"' || c == '\\') out += '\\', out += c;
-    else if (static_cast<unsigned char>(c) < 0x20) out += ' ';
-    else out += c;
-  }
-  return out += '"';
-}
 
 // Puts `element` first into the array that is the member `name` of the JSON text.
 void put_first(std::string* json, std::string_view name, const std::string& element) {
@@ -216,35 +31,15 @@ void put_first(std::string* json, std::string_view name, const std::string& elem
   json->insert(at, empty ? element : element + ",");
 }
 
-// Rows of cells, two blanks between the columns.
-class Table {
- public:
-  void row(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
-  // `align`: one of < and > for each column.
-  void print(std::string_view align, const char* indent, std::string* out) const {
-    std::vector<size_t> width(align.size());
-    for (const auto& cells : rows_) {
-      for (size_t i = 0; i < cells.size(); i++) width[i] = std::max(width[i], columns(cells[i]));
-    }
-    for (const auto& cells : rows_) {
-      *out += indent;
-      for (size_t i = 0; i < cells.size(); i++) {
-        size_t pad = width[i] - columns(cells[i]);
-        if (i) *out += "  ";
-        if (align[i] == '>') out->append(pad, ' ');
-        *out += cells[i];
-        if (align[i] == '<' && i + 1 < cells.size()) out->append(pad, ' ');
-      }
-      *out += '\n';
-    }
-  }
-
- private:
-  static size_t columns(std::string_view utf8) {
-    return static_cast<size_t>(std::count_if(utf8.begin(), utf8.end(), [](char c) { return (c & 0xc0) != 0x80; }));
-  }
-  std::vector<std::vector<std::string>> rows_;
-};
+// A number of the configuration in use; 0 if there is no such.
+uint64_t config_number(cc_cache* cache, std::string_view key) {
+  Text text;
+  Json tree;
+  if (cc_config_json(cache, &text.p) != CC_OK || !JsonReader::read(text.p, &tree)) return 0;
+  for (const auto& [none, value] : tree["values"].items)
+    if (value["key"].text == key) return strtoull(value["value"].text.c_str(), nullptr, 10);
+  return 0;
+}
 
 void show_reasons(const Json& reasons, const char* title, std::string* out) {
   constexpr size_t kTop = 10;
@@ -307,6 +102,8 @@ std::string stats_text(const Json& stats) {
   return out;
 }
 
+}  // namespace
+
 int stats(int argc, char** argv) {
   bool json = false, reset = !strcmp(argv[0], "-z");
   Arguments args(argc, argv);
@@ -315,7 +112,7 @@ int stats(int argc, char** argv) {
     else if (args.is("--reset")) reset = true;
     else return wrong_usage("stats", "unknown argument: ", args.word());
   }
-  Cache cache;
+  OpenCache cache;
   std::string trouble;
   if (!cache.open_in_any_case(&trouble)) return failed("stats");
   int status = 0;
@@ -347,7 +144,7 @@ int config(int argc, char** argv) {
     if (args.is("--json")) json = true;
     else return wrong_usage("config", "unknown argument: ", args.word());
   }
-  Cache cache;
+  OpenCache cache;
   std::string trouble;
   if (!cache.open_in_any_case(&trouble)) return failed("config");
   Text text;
@@ -385,8 +182,11 @@ int config(int argc, char** argv) {
 }
 
 int trim(int argc, char** argv) {
+  Progress progress("trim", "entries");
   cc_trim_options options = {sizeof options};
   options.max_size = UINT64_MAX;
+  options.progress = Progress::callback;
+  options.progress_user = &progress;
   Arguments args(argc, argv);
   std::string_view value;
   while (args.next()) {
@@ -398,9 +198,10 @@ int trim(int argc, char** argv) {
       return wrong_usage("trim", "unknown argument: ", args.word());
     }
   }
-  Cache cache;
+  OpenCache cache;
   uint64_t entries = 0, bytes = 0;
-  if (!cache.open() || cc_trim(cache.get(), &options, &entries, &bytes) < 0) return failed("trim");
+  if (!cache.open() || cc_trim(cache.get(), &options, &entries, &bytes) < 0) return progress.end(), failed("trim");
+  progress.end();
   return print(show_count(entries) + (entries == 1 ? " entry, " : " entries, ") + show_size(bytes) + " removed\n");
 }
 
@@ -424,15 +225,33 @@ int clear(int argc, char** argv) {
              " of every local layer; say --yes if you mean it");
     return 1;
   }
-  Cache cache;
+  OpenCache cache;
   if (!cache.open() || cc_clear(cache.get(), tenant.empty() ? nullptr : tenant.c_str()) < 0) return failed("clear");
   return 0;
 }
 
 int flush(int argc, char** argv) {
-  if (argc > 1) return wrong_usage("flush", "unknown argument: ", argv[1]);
-  Cache cache;
-  int left = cache.open() ? cc_flush(cache.get(), CC_TIMEOUT_DEFAULT) : -1;
+  constexpr int kSlice = 200;
+  uint64_t limit_s = 0;
+  std::string_view value;
+  Arguments args(argc, argv);
+  while (args.next()) {
+    if (!args.takes("--timeout", &value)) return wrong_usage("flush", "unknown argument: ", args.word());
+    if (!read_age(value, &limit_s) || !limit_s) return wrong_usage("flush", "no time: ", value);
+  }
+  OpenCache cache;
+  if (!cache.open()) return failed("flush");
+  int64_t limit = limit_s ? static_cast<int64_t>(std::min<uint64_t>(limit_s, INT32_MAX)) * 1000 : static_cast<int64_t>(config_number(cache.get(), "flush_timeout_ms"));
+  Progress progress("flush", "stores");
+  int left, most = 0;
+  // In slices, to see how far it has come.
+  for (;; limit -= kSlice) {
+    left = cc_flush(cache.get(), static_cast<int32_t>(std::max<int64_t>(0, std::min<int64_t>(limit, kSlice))));
+    if (left <= 0 || limit <= kSlice) break;
+    most = std::max(most, left);
+    progress.at(static_cast<uint64_t>(most - left), static_cast<uint64_t>(most));
+  }
+  progress.end();
   if (left < 0) return failed("flush");
   if (left > 0) complain("flush: still under way: ", show_count(static_cast<uint64_t>(left)));
   return left > 0;
@@ -471,47 +290,6 @@ int links(int argc, char** argv) {
 int version(int argc, char** argv) {
   if (argc > 1) return wrong_usage("version", "unknown argument: ", argv[1]);
   return print(std::string("cchain ") + cc_version_string() + "\n");
-}
-
-int help(int argc, char** argv) {
-  if (argc > 2) return wrong_usage("help", "one subcommand at a time");
-  if (argc < 2) return print(std::string(kUsage).append(kHelp));
-  const char* name = long_name(argv[1]);
-  if (!name) return wrong_usage("help", "no such subcommand: ", argv[1]);
-  return print(find_topic(name)->text);
-}
-
-}  // namespace
-
-bool is_subcommand(const char* word) { return long_name(word) != nullptr; }
-
-bool opens_cache(const char* subcommand) {
-  const char* name = long_name(subcommand);
-  return name && strcmp(name, "links") != 0 && strcmp(name, "version") != 0 && strcmp(name, "help") != 0;
-}
-
-int usage() {
-  write_all(2, kUsage);
-  return 2;
-}
-
-int subcommand(int argc, char** argv) {
-  const char* found = long_name(argv[0]);
-  if (!found) {
-    complain("unknown option: ", argv[0]);
-    return usage();
-  }
-  std::string_view name = found;
-  if (argc == 2 && name != "help" && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")))
-    return print(find_topic(name)->text);
-  if (name == "stats") return stats(argc, argv);
-  if (name == "config") return config(argc, argv);
-  if (name == "trim") return trim(argc, argv);
-  if (name == "clear") return clear(argc, argv);
-  if (name == "flush") return flush(argc, argv);
-  if (name == "links") return links(argc, argv);
-  if (name == "version") return version(argc, argv);
-  return help(argc, argv);
 }
 
 }  // namespace cli

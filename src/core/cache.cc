@@ -714,6 +714,7 @@ int Cache::lookup(Invocation* inv, const char* tenant_c, cc_result* result) {
     inv->uncacheable = "no layer is configured";
   }
   uint64_t e = epoch();
+  inv->undelivered.clear();
   hit = find(inv, tenant, e, owner.get());
   if (hit) {
     const Entry& en = owner->found.e;
@@ -732,6 +733,7 @@ int Cache::lookup(Invocation* inv, const char* tenant_c, cc_result* result) {
       inv->next_task = CC_TASK_COMPILE;
       // Not to be stored again, and nothing was learnt that a store would need.
       inv->missed = false;
+      inv->undelivered = owner->reason;
     }
   }
   if (cancelled() && !hit) throw CallError{CC_E_CANCELLED, "cancelled"};
@@ -866,6 +868,7 @@ std::string Cache::metadata(const Invocation& inv, const cc_result& r) const {
 int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
   std::string tenant = check_tenant(tenant_c);
   check_own(inv);
+  if (inv->tenant == tenant && !inv->undelivered.empty()) inv->uncacheable = "its entry could not be delivered: " + inv->undelivered;
   if (!inv->uncacheable.empty()) throw CallError{CC_E_UNCACHEABLE, inv->uncacheable};
   if (!inv->missed || inv->tenant != tenant) throw CallError{CC_E_STATE, "cc_store: no lookup for this tenant has missed before"};
   inv->missed = false;
@@ -1428,14 +1431,24 @@ int Cache::stats_reset() {
   return usable_state_dir_.empty() ? 0 : cchain::stats_reset(usable_state_dir_ + "/stats");
 }
 
-void Cache::trim(uint64_t max_size, uint64_t max_age_s, uint64_t* entries, uint64_t* bytes) {
-  uint64_t n = 0, b = 0;
+void Cache::trim(const cc_trim_options& options, uint64_t* entries, uint64_t* bytes) {
+  uint64_t n = 0, b = 0, before = 0, total = 0, held = 0, count = 0, limit = 0;
+  for (auto& l : chain_.links())
+    if (l.layer->local() && l.layer->writable && l.layer->usage(&held, &count, &limit)) total += count;
+  // A layer's count of its own, as one of all layers.
+  uint64_t last = 0;
+  TrimProgress progress = [&](uint64_t done) {
+    last = done;
+    if (options.progress) options.progress(options.progress_user, before + done, total);
+  };
   for (auto& l : chain_.links()) {
     if (!l.layer->local() || !l.layer->writable) continue;
     TrimResult r;
-    if (int err = l.layer->trim(max_size, max_age_s, &r)) throw CallError{CC_E_IO, "layer " + l.layer->name() + ": " + strerror(err)};
+    if (int err = l.layer->trim(options.max_size, options.max_age_s, &r, progress)) throw CallError{CC_E_IO, "layer " + l.layer->name() + ": " + strerror(err)};
     n += r.removed_entries;
     b += r.removed_bytes;
+    before += last;
+    last = 0;
   }
   if (entries) *entries = n;
   if (bytes) *bytes = b;

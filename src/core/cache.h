@@ -83,7 +83,7 @@ class Cache {
   std::string stats_json(const char* file);
   int stats_reset();
   std::string config_text() const { return config_json(config_); }
-  void trim(uint64_t max_size, uint64_t max_age_s, uint64_t* entries, uint64_t* bytes);
+  void trim(const cc_trim_options& options, uint64_t* entries, uint64_t* bytes);
   void clear(const char* tenant);
 
  private:

@@ -65,6 +65,7 @@ struct Invocation {
   bool maps_asked = false;         // of a relocated one: the host was given the compile with the prefix maps
   std::string miss_reason;         // as it was counted; empty: it was not
   int64_t missed_ns = 0;
+  std::string undelivered;         // why a hit was none after all: there is nothing to store
   uint32_t next_task = CC_TASK_NONE;
   // Preprocess mode.
   bool preprocessed = false;

@@ -95,7 +95,7 @@ class DiskLayer final : public Layer, private Index::Files {
   void remove(const Address& a) override;
   bool contains(const Address& a) override { return access(path_of(a).c_str(), R_OK) == 0; }
   void flush() override;
-  int trim(uint64_t max_size, uint64_t max_age_s, TrimResult* result) override;
+  int trim(uint64_t max_size, uint64_t max_age_s, TrimResult* result, const TrimProgress& progress) override;
   int clear(std::string_view tenant) override;
   bool usage(uint64_t* bytes, uint64_t* entries, uint64_t* limit) override;
 
@@ -536,7 +536,7 @@ void DiskLayer::walk(std::string_view only, bool all_strays, F on_blob) {
   }
 }
 
-int DiskLayer::trim(uint64_t max_size, uint64_t max_age_s, TrimResult* result) {
+int DiskLayer::trim(uint64_t max_size, uint64_t max_age_s, TrimResult* result, const TrimProgress& progress) {
   *result = TrimResult{};
   if (o_.read_only) return EROFS;
   if (max_size == UINT64_MAX) max_size = o_.max_size;
@@ -551,8 +551,11 @@ int DiskLayer::trim(uint64_t max_size, uint64_t max_age_s, TrimResult* result) {
     tenants_.clear();
   }
   std::vector<Found> batch;
+  uint64_t seen = 0;
   int error = 0;
   auto note = [&] {
+    seen += batch.size();
+    if (progress) progress(seen);
     Index::Hold hold(&index_, Index::kPatient);
     if (!hold) error = hold.error();
     for (const Found& f : batch)

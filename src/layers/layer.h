@@ -3,6 +3,7 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -29,6 +30,9 @@ struct TrimResult {
   uint64_t removed_entries = 0, removed_bytes = 0, kept_entries = 0, kept_bytes = 0;
 };
 
+// Told now and then how many entries have been looked at.
+using TrimProgress = std::function<void(uint64_t entries)>;
+
 class Layer {
  public:
   virtual ~Layer() = default;
@@ -53,7 +57,7 @@ class Layer {
   virtual bool contains(const Address&) { return false; }
   // Marks kept in memory (uses, sizes) reach the disk.
   virtual void flush() {}
-  virtual int trim(uint64_t /*max_size*/, uint64_t /*max_age_s*/, TrimResult*) { return 0; }
+  virtual int trim(uint64_t /*max_size*/, uint64_t /*max_age_s*/, TrimResult*, const TrimProgress& = nullptr) { return 0; }
   virtual int clear(std::string_view /*tenant, empty: all*/) { return 0; }
   // Bytes and entries held as far as is known without a scan.
   virtual bool usage(uint64_t* /*bytes*/, uint64_t* /*entries*/, uint64_t* /*limit*/) { return false; }

@@ -796,6 +796,10 @@ static void undeliverable(void **state) {
   assert_int_equal(cc_lookup(cache, inv, NULL, &r), 0);
   assert_contains(r.reason, "out/a.o");
   cc_result_clear(&r);
+  /* The host did nothing wrong: its compile is not stored again, and it is told so as of any other that is not. */
+  assert_int_equal(cc_store(cache, inv, &r, NULL), CC_E_UNCACHEABLE);
+  assert_contains(cc_last_error(), "out/a.o");
+  assert_contains(cc_invocation_uncacheable(inv), "out/a.o");
   cc_invocation_free(inv);
   cc_close(cache);
 }
@@ -861,6 +865,13 @@ static void many(void **state) {
   cc_close(cache);
 }
 
+static void count_progress(void *user, uint64_t done, uint64_t total) {
+  uint64_t *seen = user;
+  assert_true(done > seen[0] && done <= total);
+  seen[0] = done;
+  seen[1] = total;
+}
+
 static void upkeep(void **state) {
   (void)state;
   cc_cache *cache = open_disk();
@@ -876,6 +887,12 @@ static void upkeep(void **state) {
   assert_true(size > 0);
   assert_int_equal(key_lookup(cache, "2", "b", "two"), 0);
   key_store(cache, "2", "b", "two");
+  uint64_t seen[2] = {0, 0};
+  trim = (cc_trim_options){sizeof trim, 0, UINT64_MAX, 0, count_progress, seen};
+  assert_int_equal(cc_trim(cache, &trim, &entries, NULL), 0);
+  assert_int_equal(entries, 0);
+  assert_int_equal(seen[0], 1);
+  assert_int_equal(seen[1], 1);
   assert_int_equal(cc_trim(cache, NULL, NULL, NULL), 0);
   assert_int_equal(key_lookup(cache, "2", "b", "two"), 1);
   assert_int_equal(cc_clear(cache, NULL), 0);

@@ -94,7 +94,9 @@ AT(cc_trim_options, struct_size, 0);
 AT(cc_trim_options, reserved, 4);
 AT(cc_trim_options, max_size, 8);
 AT(cc_trim_options, max_age_s, 16);
-SIZE(cc_trim_options, 24);
+AT(cc_trim_options, progress, 24);
+AT(cc_trim_options, progress_user, 32);
+SIZE(cc_trim_options, 40);
 
 AT(cc_backend, struct_size, 0);
 AT(cc_backend, version, 4);

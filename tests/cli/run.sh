@@ -553,7 +553,14 @@ if have python3; then
   check "stats --json with a broken configuration is JSON" bash -c \
     "CCHAIN_CONFIG='$work/broken.json' cchain stats --json | python3 -c 'import json,sys; assert \"broken.json\" in json.load(sys.stdin)[\"troubles\"][0][\"text\"]'"
 fi
-for s in "stats --foo" "stats x" "trim --max-size" "trim --max-size many" "trim --max-size 10Q" "trim --max-age 3x" "trim --max-age 0" \
+# The table of subcommands is what `help` shows.
+check "help --list: each subcommand" [ "$(cchain help --list | cut -f1 | sort | tr '\n' ' ')" = "$(cchain help | sed -n 's/^  \([a-z][a-z]*\)  .*/\1/p' | sort | tr '\n' ' ')" ]
+for s in $(cchain help --list | cut -f1); do
+  cchain help "$s" >"$work/out/sub"; status=$?
+  check "help $s: usage and each option" eval "[ $status = 0 ] && grep -q '^usage: cchain $s' '$work/out/sub' && [ \$(grep -c '^  --' '$work/out/sub') = \$(cchain help --list $s | grep -c .) ]"
+  check "$s -x --help" cmp "$work/out/sub" <([ "$s" = help ] && cat "$work/out/sub" || cchain "$s" -x --help)
+done
+for s in "flush --timeout" "flush --timeout never" "stats --foo" "stats x" "trim --max-size" "trim --max-size many" "trim --max-size 10Q" "trim --max-age 3x" "trim --max-age 0" \
   "clear --foo" "flush x" "version x" "help nothing" "--foo" ""; do
   cchain $s >"$work/out/sub.out" 2>"$work/out/sub"; status=$?
   check "cchain $s: wrong usage is 2" eval "[ $status = 2 ] && [ -s '$work/out/sub' ] && [ ! -s '$work/out/sub.out' ]"

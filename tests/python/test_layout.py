@@ -280,9 +280,9 @@ class Library(unittest.TestCase):
 
     def test_trim_options(self):
         def fill(c):
-            c.max_size, c.max_age_s = 2**64 - 1, 1 << 40
+            c.max_size, c.max_age_s, c.progress_user = 2**64 - 1, 1 << 40, 1
 
-        self.check(_abi.cc_trim_options, "max_age_s", lambda p: self.lib.cc_trim(self.cache, p, None, None), fill)
+        self.check(_abi.cc_trim_options, "progress_user", lambda p: self.lib.cc_trim(self.cache, p, None, None), fill)
 
     def test_every_growing_struct_is_asked_for(self):
         growing = {n for n, c in bound_structs().items() if c._fields_[0][0] == "struct_size"}

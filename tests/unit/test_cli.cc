@@ -9,7 +9,9 @@
 
 #include "cli/json.h"
 // The command's objects are no part of the library that the unit tests link.
+#include "../../src/cli/io.cc"
 #include "../../src/cli/program.cc"
+#include "../../src/cli/progress.cc"
 #include "../../src/cli/text.cc"
 
 #include <setjmp.h>
@@ -180,8 +182,42 @@ static void test_guard(void**) {
   assert_int_equal(Guard("c,1.2,1.22,11.2,1.2", 10, 9).count({1, 2}), 2);
 }
 
+// Everything written to a descriptor while `work` runs.
+template <class Work>
+static std::string written(Work work) {
+  int ends[2];
+  assert_int_equal(pipe(ends), 0);
+  work(ends[1]);
+  close(ends[1]);
+  std::string all(1000, 0);
+  ssize_t n = read(ends[0], all.data(), all.size());
+  close(ends[0]);
+  return all.substr(0, n > 0 ? static_cast<size_t>(n) : 0);
+}
+
+static void test_progress(void**) {
+  assert_string_equal(Progress::line("trim", "entries", 1000, 2000).c_str(), "trim: 1,000 of 2,000 entries");
+  assert_string_equal(Progress::line("trim", "entries", 1000, 0).c_str(), "trim: 1,000 entries");
+  assert_string_equal(Progress::line("trim", "entries", 3, 2).c_str(), "trim: 3 of 3 entries");
+  assert_string_equal(Progress::bar("trim", "entries", 500, 2000, 2000, 79).c_str(), "trim [#######                       ] 25 %  500 of 2,000 entries, 6.0 s left");
+  assert_string_equal(Progress::bar("trim", "entries", 9, 0, 2000, 79).c_str(), "trim 9 entries");
+  for (size_t width = 0; width < 200; width++)
+    for (uint64_t done : {0ull, 1ull, 7ull, 10ull, 11ull, ~0ull}) assert_true(Progress::bar("trim", "entries", done, 10, 60000, width).size() <= width);
+  // Where there is no terminal: nothing at first, then a line now and then, and none for each step.
+  std::string lines = written([](int fd) {
+    Progress p("verify", "entries", fd);
+    timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    int64_t now = static_cast<int64_t>(t.tv_sec) * 1000 + t.tv_nsec / 1000000;
+    for (uint64_t i = 0; i < 30; i++) p.at(i, 30, now + static_cast<int64_t>(i) * 1000);
+  });
+  assert_string_equal(lines.c_str(), "cchain: verify: 5 of 30 entries\ncchain: verify: 15 of 30 entries\ncchain: verify: 25 of 30 entries\n");
+  assert_false(wants_colour(1000));
+}
+
 int main() {
   const CMUnitTest tests[] = {cmocka_unit_test(test_json), cmocka_unit_test(test_numbers),
-                              cmocka_unit_test(test_find_program), cmocka_unit_test(test_guard)};
+                              cmocka_unit_test(test_find_program), cmocka_unit_test(test_guard),
+                              cmocka_unit_test(test_progress)};
   return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

@@ -197,6 +197,8 @@ class cc_trim_options(Structure):
         ("reserved", c_uint32),
         ("max_size", c_uint64),
         ("max_age_s", c_uint64),
+        ("progress", c_void_p),
+        ("progress_user", c_void_p),
     ]
 
 
