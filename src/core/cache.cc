@@ -575,7 +575,7 @@ bool Cache::find_direct(Invocation* inv, uint64_t e, ResultOwner* owner) {
     return true;
   });
   if (!hit) owner->reason = !any ? inv->compiler_changed.empty() ? "this source was not compiled before with these options" : "the compiler is asked anew: " + inv->compiler_changed : !why.empty() ? why : "an input has changed";
-  if (!hit && !any && !inv->not_relocated.empty()) owner->reason += ", and it is not shared between checkouts: " + inv->not_relocated;
+  if (!hit && !any && !inv->not_relocated.empty()) owner->reason += "; between checkouts it is not shared: " + inv->not_relocated;
   return hit;
 }
 

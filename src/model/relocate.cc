@@ -181,13 +181,14 @@ std::string relocate(const Command& c, const Bases& bases, std::string_view cwd,
   auto refuse = [&](std::string text) {
     if (why.empty()) why = std::move(text);
   };
+  auto brief = [](const std::string& word) { return word.find('=') == word.npos ? word : word.substr(0, word.find('=') + 1) + "…"; };
   std::vector<bool> mapped(bases.dirs().size());
   auto path = [&](std::string_view p) {
     if (bases.where(p) == Bases::Where::kBeside) refuse("the path " + std::string(p) + " begins as a base folder does");
   };
   for (std::string_view p : {cwd, pwd, std::string_view(c.source)}) path(p);
   for (auto& e : key_env)
-    if (bases.in(e)) refuse("the variable " + e + " holds a base folder");
+    if (bases.in(e)) refuse("the variable " + brief(e) + " holds a base folder");
   bool canonical = false;
   each_word(c.key_args, [&](const std::string& w, size_t at) {
     if (at != w.npos) return path(std::string_view(w).substr(at));
@@ -205,7 +206,7 @@ std::string relocate(const Command& c, const Bases& bases, std::string_view cwd,
       if (bases.in(to)) refuse("the map " + w + " leads to a base folder");
       return;
     }
-    if (bases.in(w)) refuse("the word " + w + " holds a base folder");
+    if (bases.in(w)) refuse("the word " + brief(w) + " holds a base folder");
     for (std::string_view h : kHiding)
       if (w.starts_with(h)) refuse("the option " + w + " hides which paths the object holds");
     if (!gcc && w.starts_with("-g") && w != "-g0") r->exact = true;

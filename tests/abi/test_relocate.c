@@ -11,7 +11,7 @@ static cc_cache *open_with_base(void) {
 
 /* Looks up and answers probes until a compile is due, without asking for it. */
 static void learn(cc_cache *cache, cc_invocation *inv, cc_result *r) {
-  for (int turn = 0; turn < 12; turn++) {
+  for (int round = 0; round < 12; round++) {
     *r = (cc_result){sizeof *r};
     assert_int_equal(cc_lookup(cache, inv, NULL, r), 0);
     if (!strstr(r->reason, "probed")) return;

@@ -204,7 +204,7 @@ def generated_header_with_the_path_in_a_string(b):
     yield
     a, c = t.apart(b.cc, '-g', '-I.', *CD)
     check(a['build/a.o'] != c['build/a.o'], 'the test proves nothing')
-    check(any(r.startswith(t.dirs[1] + '/build/gen.h says where this checkout is') for r in b.stats()['miss_reasons']), 'the reason should name the header: %s' % b.stats()['miss_reasons'])
+    check(any('gen.h says where this checkout is' in r for r in b.stats()['miss_reasons']), 'the reason should name the header: %s' % b.stats()['miss_reasons'])
 
 
 @test()
@@ -240,7 +240,7 @@ def define_with_the_path(b):
     for words in (('-DDATADIR="{dir}/data"',), ('-D', 'DATADIR="{dir}"'), ('-DDATADIR="x:{dir}"',)):
         a, c = t.apart(b.cc, *words, *C, mapped=False)
         check(a['build/a.o'] != c['build/a.o'], 'the test proves nothing')
-    check(any('-DDATADIR=' in r and 'holds a base folder' in r for r in b.stats()['miss_reasons']), 'the reason should name the word: %s' % b.stats()['miss_reasons'])
+    check(any('the word -DDATADIR=… holds a base folder' in r for r in b.stats()['miss_reasons']), 'the reason should name the word: %s' % b.stats()['miss_reasons'])
     # The same literal in both: the first's own folder is nothing to the second but text.
     argv = (b.cc, '-DDATADIR="%s"' % t.dirs[0], *C)
     t.stored(0, argv, mapped=False)
