@@ -22,7 +22,7 @@ VERSION := $(shell sed -n 's/^\#define CC_VERSION_M[AI][JN]OR //p;s/^\#define CC
 WARN := -Wall -Wextra -Wshadow -Wno-missing-field-initializers
 CPPFLAGS_ALL := -Iinclude -Isrc -D_GNU_SOURCE -DOPENSSL_SUPPRESS_DEPRECATED $(CPPFLAGS)
 CXXFLAGS_ALL := -std=c++20 $(OPT) -g -fPIC -fvisibility=hidden -fvisibility-inlines-hidden -ffunction-sections -fdata-sections \
-  -fno-gnu-unique $(WARN) $(SAN) $(CXXFLAGS)
+  $(if $(findstring clang,$(CXX)),,-fno-gnu-unique) $(WARN) $(SAN) $(CXXFLAGS)
 CFLAGS_ALL := -std=c11 $(OPT) -g -fPIC $(WARN) $(SAN) $(CFLAGS)
 # The fixed libraries are linked statically and hidden, so that the library brings nothing into its host but libc and libgcc_s.
 FIXED_LIBS := -lzstd -lxxhash -lcrypto
@@ -80,26 +80,6 @@ endif
 $(B)/cchain-sh: $(B)/cchain
 	ln -sf cchain $@
 
-# ---- installation: header, libraries, pkg-config file, command ------------------------------------------------------------
-LIBDIR ?= $(PREFIX)/lib
-# With LINKS=DIR also a folder of links for the compilers of this machine.
-install: all ## install under PREFIX (and DESTDIR); LINKS=DIR for a folder of compilers' names
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(PREFIX)/include
-	install -m 755 $(B)/cchain $(DESTDIR)$(PREFIX)/bin/cchain
-	ln -sf cchain $(DESTDIR)$(PREFIX)/bin/cchain-sh
-	install -d $(DESTDIR)$(PREFIX)/lib/cchain
-	install -m 755 $(B)/cchain-dynamic $(DESTDIR)$(PREFIX)/lib/cchain/cchain-dynamic
-	install -m 644 include/cchain.h include/cchain_layer.h $(DESTDIR)$(PREFIX)/include/
-	install -m 755 $(B)/libcchain.so.0 $(DESTDIR)$(LIBDIR)/libcchain.so.$(VERSION)
-	install -m 755 $(B)/cchain-remote.so $(DESTDIR)$(LIBDIR)/cchain-remote.so
-	ln -sf libcchain.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libcchain.so.0
-	ln -sf libcchain.so.0 $(DESTDIR)$(LIBDIR)/libcchain.so
-	install -m 644 $(B)/libcchain.a $(DESTDIR)$(LIBDIR)/libcchain.a
-	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$${prefix}/include' '' 'Name: cchain' \
-	  'Description: compile-output cache for build tools' 'Version: $(VERSION)' 'Libs: -L$${libdir} -lcchain' \
-	  'Libs.private: -lstdc++ -lpthread -ldl' 'Cflags: -I$${includedir}' > $(DESTDIR)$(LIBDIR)/pkgconfig/cchain.pc
-	$(if $(LINKS),$(B)/cchain links --target=$(PREFIX)/bin/cchain $(DESTDIR)$(LINKS) >/dev/null)
-
 # ---- tests: each tests/unit/test_*.cc and tests/abi/test_*.c is a cmocka program ---------------------------------------
 UNIT_TESTS := $(patsubst %.cc,$(B)/%,$(sort $(wildcard tests/unit/test_*.cc)))
 ABI_TESTS := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/abi/test_*.c)))
@@ -109,12 +89,12 @@ $(B)/tests/unit/test_sigv4: $(B)/src/remote/sigv4.o
 $(ABI_TESTS): $(B)/%: $(B)/%.o $(B)/libcchain.so.0
 	$(CC) $(OPT) $(SAN) -o $@ $< $(B)/libcchain.so.0 -Wl,-rpath,$(abspath $(B)) -lcmocka -lpthread -ldl
 
-include $(wildcard tests/*.mk tests/*/*.mk) ninja-patch/ninja.mk
+include $(wildcard tests/*.mk tests/*/*.mk) ninja-patch/ninja.mk bindings/packaging/packaging.mk
 
 clean: ## remove what was built
 	rm -rf $(B)
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | while IFS=$$'\t' read -r t d; do printf '  %-14s %s\n' "$$t" "$$d"; done
 
-.PHONY: all clean help install
+.PHONY: all clean help
 -include $(LIB_OBJS:.o=.d) $(REMOTE_OBJS:.o=.d) $(CLI_OBJS:.o=.d) $(wildcard $(B)/tests/unit/*.d $(B)/tests/abi/*.d $(B)/tests/fuzz/*.d $(B)/tests/bench/*.d)

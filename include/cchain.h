@@ -303,7 +303,7 @@ CC_API void cc_result_clear(cc_result *result);
 CC_API int cc_lookup(cc_cache *cache, cc_invocation *inv, const char *tenant, cc_result *result);
 
 /* Stores the result of the command in every writable layer, the first local one before it returns. 0: stored, or
- * an entry stood there already. CC_E_UNCACHEABLE: it was refused, the reason is cc_last_error() and
+ * an entry stood there already, or a full layer could make no room for it without a wait. CC_E_UNCACHEABLE: it was refused, the reason is cc_last_error() and
  * cc_invocation_uncacheable() (a failed compile, an input that changed meanwhile, an output missing): the build
  * goes on. The invocation must have been looked up before (that is when its inputs are looked at); a store without a
  * lookup before it is refused. Bytes come from result->outputs where they are given there, else from the files. */
@@ -393,6 +393,19 @@ typedef struct cc_layer_stats {
   uint64_t hits, misses, stores, errors, bytes_read, bytes_written;
 } cc_layer_stats;
 CC_API int cc_layer_stats_get(cc_cache *cache, uint32_t layer, cc_layer_stats *stats);
+
+/* How a layer answers. */
+typedef struct cc_layer_health {
+  uint32_t struct_size;
+  uint32_t flags;          /* CC_HEALTH_* */
+  uint64_t first_us;       /* microseconds for a first question, with all that comes before it: names, connecting, signing in */
+  uint64_t next_us;        /* for the next one */
+  int64_t clock_offset_s;  /* with CC_HEALTH_CLOCK: how far its clock is ahead of ours */
+} cc_layer_health;
+#define CC_HEALTH_CLOCK 1u
+/* Asks a layer (by its index, as cc_layer_stats_get) for something that none holds, whatever is remembered of it: two requests, nothing is stored and nothing counted.
+ * CC_OK, or CC_E_IO and in cc_last_error() why it can't be used. */
+CC_API int cc_layer_check(cc_cache *cache, uint32_t layer, cc_layer_health *health);
 
 /* The statistics kept on disk, of all processes, as JSON: troubles first, then lookups, hits, misses, uncacheable, stores, errors,
  * uncacheable_reasons and layers. *text is released by cc_free. */

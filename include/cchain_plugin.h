@@ -52,6 +52,7 @@ typedef struct cc_transfer {
   uint32_t age_s;          /* GET: how long ago the server says that it was put, 0 if it does not say */
   char error[160];         /* for the log; never holds a credential */
   void *user;              /* the caller's */
+  int64_t server_time;     /* out: what the server says that the time is, in seconds since 1970; 0 if it does not say */
   char etag[72];           /* GET, out: what the server calls this state of the blob, "" if it does not say; PUT with CC_PUT_REPLACE, in: replace this state
                             * only, where the server knows how; EXISTS then says that it is another one by now */
 } cc_transfer;

@@ -1,14 +1,10 @@
 # Tests. `make test` sets up what it needs; the logs of each program are in build/test-logs.
-FUZZ := $(patsubst tests/fuzz/fuzz_%.cc,$(B)/tests/fuzz/replay_%,$(sort $(wildcard tests/fuzz/fuzz_*.cc)))
+FUZZ := $(patsubst tests/fuzz/fuzz_%.cc,$(B)/tests/fuzz/replay_%,$(sort $(wildcard tests/fuzz/fuzz_*.cc)))  # tests/fuzz/fuzz.mk
 # Each table of what has gone wrong in other caches: here every row, in `make soak` every variant and mode.
 CORRECTNESS := tests/correctness/inputs.py tests/correctness/outputs.py tests/correctness/store.py
 # Those that are quick and need no server but what is in the test; the rest is `make test-servers`.
 REMOTE_TESTS := tests/remote/test_http.py tests/remote/test_host.py tests/remote/test_redis.py tests/remote/test_signed.py tests/remote/test_s3.py::keys_from tests/remote/test_command.py::machines
 TEST_SCRIPTS := tests/cli/run.sh::$(B)/cchain tests/cli/sign.sh::$(B)/cchain tests/cli/tell.py $(REMOTE_TESTS) $(CORRECTNESS:%=%::--core) tests/differential/differential.py
-
-# A fuzz target with a main of its own that feeds it the kept corpus: needs no libFuzzer.
-$(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(LIB_OBJS)
-	$(CXX) $(OPT) $(SAN) -o $@ $^ $(STATIC_LIBS) -lpthread -ldl
 
 test-packages:
 	tests/tools/packages.sh test
@@ -23,7 +19,7 @@ test-sanitized:
 	$(MAKE) --no-print-directory -j$$(nproc) B=$(B)/asan OPT=-O1 SAN='-fsanitize=address,undefined -fno-sanitize-recover=all' sanitized-programs
 	TEST_LANES=2 tests/tools/run-tests.sh $(B)/asan/test-logs $(UNIT_TESTS:$(B)/%=$(B)/asan/%) $(foreach f,$(FUZZ),$(f:$(B)/%=$(B)/asan/%)::tests/fuzz/corpus/$(patsubst replay_%,%,$(notdir $(f))))
 sanitized-programs: $(UNIT_TESTS) $(FUZZ)
-TSAN := $(addprefix $(B)/tsan/tests/,unit/test_disk unit/test_stats unit/test_remote abi/test_async abi/test_layer abi/test_session)
+TSAN := $(addprefix $(B)/tsan/tests/,unit/test_disk unit/test_stats unit/test_remote abi/test_async abi/test_crowd abi/test_layer abi/test_session)
 test-tsan: ## tests with threads under the thread sanitizer
 	$(MAKE) --no-print-directory -j$$(nproc) B=$(B)/tsan OPT=-O1 SAN=-fsanitize=thread $(TSAN)
 	tests/tools/run-tests.sh $(B)/tsan/test-logs $(TSAN)

@@ -421,6 +421,14 @@ int cc_layer_stats_get(cc_cache* cache, uint32_t layer, cc_layer_stats* stats) {
     return CC_OK;
   });
 }
+int cc_layer_check(cc_cache* cache, uint32_t layer, cc_layer_health* health) {
+  return guard("cc_layer_check", [&] {
+    cc_layer_health h = take(health, "health");
+    use(cache)->check_layer(layer, &h);
+    give(health, h);
+    return CC_OK;
+  });
+}
 int cc_stats_json(cc_cache* cache, char** text) {
   return guard("cc_stats_json", [&] {
     need(text, "text");

@@ -163,21 +163,25 @@ int write_all(int fd, const void* data, size_t size) {
   return 0;
 }
 
-int link_descriptor(int fd, const std::string& path) {
+namespace {
+int link_descriptor_at(int fd, int at, const std::string& path) {
   char proc[64];
   snprintf(proc, sizeof proc, "/proc/self/fd/%d", fd);
-  return linkat(AT_FDCWD, proc, AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0 ? 0 : errno;
+  return linkat(AT_FDCWD, proc, at, path.c_str(), AT_SYMLINK_FOLLOW) == 0 ? 0 : errno;
 }
+}  // namespace
+
+int link_descriptor(int fd, const std::string& path) { return link_descriptor_at(fd, AT_FDCWD, path); }
 
 int publish_file(const std::string& path, std::string_view data, const PublishOptions& o) {
   static std::atomic<uint32_t> counter{0};
   std::string dir = path.find('/') == std::string::npos ? std::string(".") : std::string(path_dir(path));
   if (!o.replace) {
-    Fd fd(open(dir.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, o.mode));
+    Fd fd(openat(o.at, dir.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, o.mode));
     if (fd) {
       if (int e = write_all(fd.get(), data.data(), data.size())) return e;
       if (int e = apply_umask(fd.get(), o.mode, o.umask_override)) return e;
-      int e = link_descriptor(fd.get(), path);
+      int e = link_descriptor_at(fd.get(), o.at, path);
       if (e == 0 || e == EEXIST) return e;
       // No /proc, or a file system that opens temporary files but can't link them: by name below.
     } else if (errno == ENOENT || errno == ENOTDIR || errno == EACCES || errno == EROFS || errno == ENOSPC || errno == EDQUOT) {
@@ -187,23 +191,23 @@ int publish_file(const std::string& path, std::string_view data, const PublishOp
   char suffix[64];
   snprintf(suffix, sizeof suffix, "/.tmp.%d.%u", static_cast<int>(getpid()), counter.fetch_add(1));
   std::string tmp = dir + suffix;
-  unlink(tmp.c_str());
-  Fd fd(open(tmp.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, o.mode));
+  unlinkat(o.at, tmp.c_str(), 0);
+  Fd fd(openat(o.at, tmp.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, o.mode));
   if (!fd) return errno;
   int e = write_all(fd.get(), data.data(), data.size());
   if (!e) e = apply_umask(fd.get(), o.mode, o.umask_override);
   fd.reset();
   if (!e) {
     if (o.replace)
-      e = rename(tmp.c_str(), path.c_str()) == 0 ? 0 : errno;
-    else if (renameat2(AT_FDCWD, tmp.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0)
+      e = renameat(o.at, tmp.c_str(), o.at, path.c_str()) == 0 ? 0 : errno;
+    else if (renameat2(o.at, tmp.c_str(), o.at, path.c_str(), RENAME_NOREPLACE) == 0)
       e = 0;
     else if (errno == EINVAL || errno == ENOSYS)  // the file system knows no RENAME_NOREPLACE
-      e = link(tmp.c_str(), path.c_str()) == 0 ? (unlink(tmp.c_str()), 0) : errno;
+      e = linkat(o.at, tmp.c_str(), o.at, path.c_str(), 0) == 0 ? (unlinkat(o.at, tmp.c_str(), 0), 0) : errno;
     else
       e = errno;
   }
-  if (e) unlink(tmp.c_str());
+  if (e) unlinkat(o.at, tmp.c_str(), 0);
   return e;
 }
 
@@ -237,10 +241,34 @@ int make_dirs(const std::string& path, unsigned mode, int umask_override) {
   return errno == EEXIST ? 0 : errno;
 }
 
-bool is_private_or_absent(const std::string& path) {
+int open_below(int dir, std::string_view path, bool make, int umask_override, Fd* out) {
+  constexpr int kFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+  Fd at;
+  while (!path.empty()) {
+    const std::string name(path.substr(0, path.find('/')));
+    path.remove_prefix(std::min(name.size() + 1, path.size()));
+    const int from = at ? at.get() : dir;
+    Fd next(openat(from, name.c_str(), kFlags));
+    if (!next && errno == ENOENT && make) {
+      const bool made = mkdirat(from, name.c_str(), 0777) == 0;
+      if (!made && errno != EEXIST) return errno;
+      next = Fd(openat(from, name.c_str(), kFlags));
+      struct stat st;
+      if (next && made && umask_override >= 0 && fstat(next.get(), &st) == 0) fchmod(next.get(), (0777 & ~static_cast<unsigned>(umask_override)) | (st.st_mode & S_ISGID));
+    }
+    if (!next) return errno;
+    at = std::move(next);
+  }
+  *out = std::move(at);
+  return 0;
+}
+
+Privacy privacy(const std::string& path) {
   struct stat st;
-  if (lstat(path.c_str(), &st) != 0) return errno == ENOENT;
-  return S_ISDIR(st.st_mode) && st.st_uid == geteuid() && (st.st_mode & 077) == 0;
+  if (lstat(path.c_str(), &st) != 0) return errno == ENOENT ? Privacy::kAbsent : Privacy::kOpen;
+  if (!S_ISDIR(st.st_mode)) return Privacy::kOpen;
+  if (st.st_uid != geteuid()) return Privacy::kAnotherUsers;
+  return st.st_mode & 077 ? Privacy::kOpen : Privacy::kPrivate;
 }
 
 std::string exposed_way(const std::string& folder) {

@@ -8,6 +8,22 @@
 
 namespace cchain {
 
+// A descriptor that closes itself.
+class Fd {
+ public:
+  explicit Fd(int fd = -1) : fd_(fd) {}
+  Fd(Fd&& o) noexcept : fd_(o.fd_) { o.fd_ = -1; }
+  Fd& operator=(Fd&& o) noexcept;
+  Fd(const Fd&) = delete;
+  ~Fd() { reset(); }
+  int get() const { return fd_; }
+  explicit operator bool() const { return fd_ >= 0; }
+  void reset();
+
+ private:
+  int fd_;
+};
+
 // What identifies the state of a file: if all of it is equal, the bytes are taken to be equal.
 struct FileId {
   uint64_t dev = 0, ino = 0, size = 0;
@@ -48,6 +64,7 @@ struct PublishOptions {
   bool replace = false;
   unsigned mode = 0666;
   int umask_override = -1;
+  int at = -100;  // AT_FDCWD, or the open directory that a relative path begins in
 };
 int publish_file(const std::string& path, std::string_view data, const PublishOptions& options);
 
@@ -57,11 +74,19 @@ int link_descriptor(int fd, const std::string& path);
 // mkdir -p of the directory itself; 0 if it stands. The mode is 0777 less the umask (or less the override).
 int make_dirs(const std::string& path, unsigned mode = 0777, int umask_override = -1);
 
+// The directory `path` below the open directory, by way of no link: for places that others can write. With `make` what is not there is made, as by make_dirs.
+int open_below(int dir, std::string_view path, bool make, int umask_override, Fd* out);
+
 // Has the pages of a large piece of new memory made at once (one system call for all, where each would cost a fault when it is first touched). A hint.
 void populate(void* p, size_t size);
 
 // Whether nobody else can have written what lies in this folder: it is ours, closed to others and no link, or not there yet.
-bool is_private_or_absent(const std::string& path);
+enum class Privacy { kPrivate, kAbsent, kAnotherUsers, kOpen };  // kOpen: also a link, or no folder
+Privacy privacy(const std::string& path);
+inline bool is_private_or_absent(const std::string& path) {
+  Privacy p = privacy(path);
+  return p == Privacy::kPrivate || p == Privacy::kAbsent;
+}
 
 // "" if nobody but this user and root can exchange what a folder's name leads to: it, each folder above it and each link on the way is theirs, and none
 // can be written by others (above it such a folder may be a sticky one, as /tmp is). Else what is wrong with which.
@@ -88,21 +113,5 @@ int64_t tick_ns();
 std::string path_join(std::string_view dir, std::string_view name);  // name if absolute, or dir empty
 std::string_view path_dir(std::string_view path);                    // "a/b" -> "a", "b" -> "", "/b" -> "/"
 std::string_view path_base(std::string_view path);
-
-// A descriptor that closes itself.
-class Fd {
- public:
-  explicit Fd(int fd = -1) : fd_(fd) {}
-  Fd(Fd&& o) noexcept : fd_(o.fd_) { o.fd_ = -1; }
-  Fd& operator=(Fd&& o) noexcept;
-  Fd(const Fd&) = delete;
-  ~Fd() { reset(); }
-  int get() const { return fd_; }
-  explicit operator bool() const { return fd_ >= 0; }
-  void reset();
-
- private:
-  int fd_;
-};
 
 }  // namespace cchain

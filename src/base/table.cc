@@ -81,6 +81,7 @@ void Table::put(const Digest& key, const Value& value) {
 
 namespace {
 constexpr uint64_t kMaxLog = 256u << 20;  // a log that has grown beyond this begins anew
+constexpr uint32_t kMaxBlob = 1u << 23;
 }
 
 bool BlobLog::open_file() {
@@ -97,7 +98,7 @@ bool BlobLog::open_file() {
 }
 
 bool BlobLog::read(const At& at, std::string* out) {
-  if (at.size < 8 || !open_file()) return false;
+  if (at.size < 8 || at.size > kMaxBlob + 24 || !open_file()) return false;
   out->resize(at.size);
   if (pread(fd_.get(), out->data(), at.size, static_cast<off_t>(at.offset)) != static_cast<ssize_t>(at.size)) return false;
   uint64_t check;
@@ -120,7 +121,7 @@ bool BlobLog::get(const Digest& key, std::string* out, At* at) {
 }
 
 bool BlobLog::put(const Digest& key, std::string_view data, At* at) {
-  if (data.size() > (1u << 23) || !open_file()) return false;
+  if (data.size() > kMaxBlob || !open_file()) return false;
   std::string bytes(reinterpret_cast<const char*>(key.b.data()), 16);
   bytes.append(data);
   uint64_t check = xxh64(bytes, bytes.size() + 8);

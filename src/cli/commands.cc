@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cchain.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <string>
@@ -22,14 +26,35 @@ namespace cli {
 
 namespace {
 
-// A number of the configuration in use; 0 if there is no such.
-uint64_t config_number(cc_cache* cache, std::string_view key) {
+// A value of the configuration in use; "" if there is no such.
+std::string config_value(cc_cache* cache, std::string_view key) {
   Text text;
   Json tree;
-  if (cc_config_json(cache, &text.p) != CC_OK || !JsonReader::read(text.p, &tree)) return 0;
+  if (cc_config_json(cache, &text.p) != CC_OK || !JsonReader::read(text.p, &tree)) return {};
   for (const auto& [none, value] : tree["values"].items)
-    if (value["key"].text == key) return strtoull(value["value"].text.c_str(), nullptr, 10);
-  return 0;
+    if (value["key"].text == key) return value["value"].text;
+  return {};
+}
+
+// The start of a build, as seconds since 1970 in a file of the private folder.
+int mark_start(const std::string& file) {
+  for (size_t at = 1; (at = file.find('/', at)) != std::string::npos; at++) mkdir(file.substr(0, at).c_str(), 0700);
+  int fd = open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+  int error = fd < 0 ? errno : write_all(fd, std::to_string(time(nullptr)) + "\n");
+  if (fd >= 0) close(fd);
+  if (error) complain("trim: ", file + ": ", strerror(error));
+  return error ? 1 : 0;
+}
+
+// How long ago that was, a second more, so that what was used at that moment counts as used since. False if there was none.
+bool since(const std::string& file, uint64_t* age_s) {
+  char text[32] = "";
+  int fd = open(file.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+  ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
+  if (fd >= 0) close(fd);
+  const uint64_t start = n > 0 ? strtoull(text, nullptr, 10) : 0, now = static_cast<uint64_t>(time(nullptr));
+  *age_s = now - start + 1;
+  return start > 0 && start <= now;
 }
 
 }  // namespace
@@ -86,8 +111,16 @@ int trim(int argc, char** argv) {
   options.progress_user = &progress;
   Arguments args(argc, argv);
   std::string_view value;
+  bool start = false, since_start = false, limits = false;
   while (args.next()) {
-    if (args.takes("--max-size", &value)) {
+    if (args.is("--start")) {
+      start = true;
+      continue;
+    }
+    limits = true;
+    if (args.is("--unused-since-start")) {
+      since_start = true;
+    } else if (args.takes("--max-size", &value)) {
       if (!read_size(value, &options.max_size)) return wrong_usage("trim", "no size: ", value);
     } else if (args.takes("--max-age", &value)) {
       if (!read_age(value, &options.max_age_s) || !options.max_age_s) return wrong_usage("trim", "no age: ", value);
@@ -95,9 +128,19 @@ int trim(int argc, char** argv) {
       return wrong_usage("trim", "unknown argument: ", args.word());
     }
   }
+  if (start && limits) return wrong_usage("trim", "--start removes nothing, and goes alone");
+  if (since_start && options.max_age_s) return wrong_usage("trim", "--max-age and --unused-since-start say the same of two times");
   OpenCache cache;
+  if (!cache.open()) return failed("trim");
+  if (start || since_start) {
+    const std::string mark = config_value(cache.get(), "state_dir") + "/start";
+    if (start) return mark_start(mark);
+    uint64_t age;
+    if (!since(mark, &age)) return complain("trim: ", mark, ": no start was marked: cchain trim --start before the build"), 1;
+    options.max_age_s = age;
+  }
   uint64_t entries = 0, bytes = 0;
-  if (!cache.open() || cc_trim(cache.get(), &options, &entries, &bytes) < 0) return progress.end(), failed("trim");
+  if (cc_trim(cache.get(), &options, &entries, &bytes) < 0) return progress.end(), failed("trim");
   progress.end();
   return print(show_count(entries) + (entries == 1 ? " entry, " : " entries, ") + show_size(bytes) + " removed\n");
 }
@@ -138,7 +181,7 @@ int flush(int argc, char** argv) {
   }
   OpenCache cache;
   if (!cache.open()) return failed("flush");
-  int64_t limit = limit_s ? static_cast<int64_t>(std::min<uint64_t>(limit_s, INT32_MAX)) * 1000 : static_cast<int64_t>(config_number(cache.get(), "flush_timeout_ms"));
+  int64_t limit = limit_s ? static_cast<int64_t>(std::min<uint64_t>(limit_s, INT32_MAX)) * 1000 : strtoll(config_value(cache.get(), "flush_timeout_ms").c_str(), nullptr, 10);
   Progress progress("flush", "stores");
   int left, most = 0;
   // In slices, to see how far it has come.

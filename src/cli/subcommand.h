@@ -132,6 +132,7 @@ int stats(int argc, char** argv);
 int explain(int argc, char** argv);
 int report(int argc, char** argv);
 int config(int argc, char** argv);
+int doctor(int argc, char** argv);
 int verify(int argc, char** argv);
 int trim(int argc, char** argv);
 int clear(int argc, char** argv);

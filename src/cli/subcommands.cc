@@ -28,6 +28,11 @@ constexpr Option kExplain[] = {
 };
 constexpr Option kReport[] = {{"--html", "FILE", "where the page goes; - is standard output"}};
 constexpr Option kConfig[] = {{"--json", nullptr, "as JSON"}};
+constexpr Option kDoctor[] = {
+    {"--json", nullptr, "as JSON: sound, findings, ccache"},
+    {"--ccache", "FILE", "the ccache.conf to read; without it, where ccache looks for it"},
+    {"--offline", nullptr, "ask no layer behind a network"},
+};
 constexpr Option kVerify[] = {
     {"--repair", nullptr, "remove what is damaged, make a wrong index anew"},
     {"--json", nullptr, "the counts as JSON"},
@@ -36,6 +41,8 @@ constexpr Option kKeygen[] = {{"--type", "TYPE", "ed25519 (the default): FILE fo
 constexpr Option kTrim[] = {
     {"--max-size", "SIZE", "what a layer may hold afterwards: 10G, 500M; without it, its own limit"},
     {"--max-age", "AGE", "entries that have not been used for longer go: 30d, 12h, 90m, 3600s"},
+    {"--start", nullptr, "remove nothing; marks the start of a build for --unused-since-start"},
+    {"--unused-since-start", nullptr, "entries that were neither stored nor used since trim --start go"},
 };
 constexpr Option kClear[] = {
     {"--yes", nullptr, "it is meant; without it nothing is removed"},
@@ -62,6 +69,10 @@ constexpr Subcommand kSubcommands[] = {
      "Each value of the configuration with where it came from: a default, a line of the file or a variable.\n"
      "What is wrong with it comes first.\n",
      kConfig, kOpensCache, config},
+    {"doctor", "", "what keeps the cache from working, and what to do about it",
+     "Looks at the configuration, permissions, layers, compilers, file systems, Ninja, Make and CMake, and at the settings of a ccache.conf or CCACHE_*.\n"
+     "Its exit status is 0 if nothing has to be done, 1 if something is wrong.\n",
+     kDoctor, kOpensCache, doctor},
     {"verify", "", "read all that is stored and check it",
      "Reads every entry of each local layer and checks it, and the layer's index. The exit status is 1 if anything is wrong that was not mended.\n", kVerify, kOpensCache, verify},
     {"trim", "", "remove the entries that have not been used for longest",

@@ -36,4 +36,12 @@ void become_twin() {
 #endif
 }
 
+bool lacks_twin() {
+#ifdef CCHAIN_STATIC_COMMAND
+  return true;  // whoever asks has tried to become it
+#else
+  return false;
+#endif
+}
+
 }  // namespace cli

@@ -9,5 +9,7 @@ namespace cli {
 void remember_arguments(int argc, char** argv);
 // Takes over in our place, in this process. Returns if there is no twin, or if we are it.
 void become_twin();
+// Whether we are what needs one and has none.
+bool lacks_twin();
 
 }  // namespace cli

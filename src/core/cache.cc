@@ -73,7 +73,7 @@ Cache::Cache(const cc_open_options* o)
       serial_(next_serial.fetch_add(1)),
       no_env_(o && (o->flags & CC_OPEN_NO_ENV)),
       config_no_files_(o && (o->flags & CC_OPEN_NO_FILES)),
-      usable_state_dir_(is_private_or_absent(config_.state_dir) ? config_.state_dir : ""),
+      usable_state_dir_(config_.state_dir_is_private || is_private_or_absent(config_.state_dir) ? config_.state_dir : ""),
       looker_(usable_state_dir_),
       explain_log_(usable_state_dir_.empty() ? "" : usable_state_dir_ + "/explain"),
       memo_(usable_state_dir_.empty() ? "" : usable_state_dir_ + "/memo", 0x43434d31, 1u << 14),
@@ -1391,6 +1391,9 @@ int Cache::stats_reset() {
 }
 
 void Cache::trim(const cc_trim_options& options, uint64_t* entries, uint64_t* bytes) {
+  // One moment for all layers, and from before the first is read: what is used meanwhile stays.
+  const uint64_t now = static_cast<uint64_t>(now_ns()), age = options.max_age_s;
+  const uint64_t before_ns = age && age < now / 1000000000 ? now - age * 1000000000 : 0;
   uint64_t n = 0, b = 0, before = 0, total = 0, held = 0, count = 0, limit = 0;
   for (auto& l : chain_.links())
     if (l.layer->local() && l.layer->writable && l.layer->usage(&held, &count, &limit)) total += count;
@@ -1403,7 +1406,7 @@ void Cache::trim(const cc_trim_options& options, uint64_t* entries, uint64_t* by
   for (auto& l : chain_.links()) {
     if (!l.layer->local() || !l.layer->writable) continue;
     TrimResult r;
-    if (int err = l.layer->trim(options.max_size, options.max_age_s, &r, progress)) throw CallError{CC_E_IO, "layer " + l.layer->name() + ": " + strerror(err)};
+    if (int err = l.layer->trim(options.max_size, before_ns, &r, progress)) throw CallError{CC_E_IO, "layer " + l.layer->name() + ": " + strerror(err)};
     n += r.removed_entries;
     b += r.removed_bytes;
     before += last;
@@ -1414,6 +1417,17 @@ void Cache::trim(const cc_trim_options& options, uint64_t* entries, uint64_t* by
   // What explains misses goes by the same age; a folder of ours that can't be written is no failure of this.
   const int64_t age_ns = static_cast<int64_t>(std::min<uint64_t>(options.max_age_s, UINT32_MAX)) * 1'000'000'000;
   explain_log_.forget("", age_ns ? std::max<int64_t>(1, now_ns() - age_ns) : 1);
+}
+
+void Cache::check_layer(uint32_t index, cc_layer_health* health) {
+  if (index >= chain_.links().size()) throw CallError{CC_E_INVALID, "there is no layer " + std::to_string(index)};
+  Layer& layer = *chain_.links()[index].layer;
+  LayerHealth h;
+  if (std::string why = layer.check(&h); !why.empty()) throw CallError{CC_E_IO, why};
+  health->first_us = h.first_us;
+  health->next_us = h.next_us;
+  health->flags = h.server_time ? CC_HEALTH_CLOCK : 0;
+  health->clock_offset_s = h.server_time ? h.server_time - time(nullptr) : 0;
 }
 
 void Cache::clear(const char* tenant) {

@@ -88,6 +88,7 @@ class Cache {
   std::string config_text() const { return config_json(config_); }
   void trim(const cc_trim_options& options, uint64_t* entries, uint64_t* bytes);
   void clear(const char* tenant);
+  void check_layer(uint32_t index, cc_layer_health* health);
   // In verify.cc.
   int verify(bool repair, cc_verify_fn progress, void* user, cc_verify_report* report);
 

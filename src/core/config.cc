@@ -2,6 +2,7 @@
 #include "core/config.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -121,6 +122,7 @@ enum Field { kType, kName, kPath, kSize, kCompress, kLevel, kRead, kWrite, kProm
              kConnectTimeout, kTimeout, kLayerMaxEntry, kConnections, kRefresh, kUpload, kFieldCount };
 constexpr const char* kFieldNames[] = {"type", "name", "path", "max_size", "compression", "compression_level", "read", "write", "promote", "umask", "sign", "verify_keys", "tenants",
                                        "connect_timeout_ms", "timeout_ms", "max_entry_size", "connections", "refresh_after", "upload"};
+constexpr const char* kFieldAliases[] = {"read_only"};  // the opposite of "write"
 constexpr bool remote_field(int f) { return f >= kConnectTimeout; }
 constexpr bool seldom_field(int f) { return f == kSign || f == kVerify || f == kTenants; }  // not shown where it is not given
 constexpr bool disk_field(int f) { return f == kPath || f == kSize || f == kUmask || f == kTenants; }
@@ -145,6 +147,13 @@ struct LayerState {
 
 enum Top { kTopTenant, kTopMode, kTopStateDir, kTopLog, kTopFlush, kTopMaxEntry, kTopRecheck, kTopExtraEnv, kTopExtraFiles, kTopCompilers, kTopLayers, kTopCount };
 constexpr const char* kTopNames[] = {"tenant", "mode", "state_dir", "log", "flush_timeout_ms", "max_entry_size", "recheck", "extra_env", "extra_files", "compilers", "layers"};
+
+constexpr const char* kCompilerNames[] = {"compiler", "compiler_identity", "extra_files", "extra_env"};
+
+// For whoever asks what there is.
+std::string_view name_of(const char* name) { return name; }
+template <class Named>
+std::string_view name_of(const Named& named) { return named.name; }
 
 template <size_t N>
 int find_name(const char* const (&names)[N], string_view name) {
@@ -435,15 +444,15 @@ class Loader {
     for (size_t i = 0; i < v.members.size(); i++) {
       const JsonMember& m = v.members[i];
       repeated(v, i);
-      if (m.key == "compiler") {
+      if (m.key == kCompilerNames[0]) {
         if (m.value.type != Json::kString) unsafe(at(m.value.line), "\"compiler\" is no string");
         else if (string wrong = expand(m.value.string, true, &k.path); !wrong.empty()) unsafe(at(m.value.line), wrong);
-      } else if (m.key == "compiler_identity") {
+      } else if (m.key == kCompilerNames[1]) {
         if (m.value.type != Json::kString || m.value.string.empty()) unsafe(at(m.value.line), "\"compiler_identity\" is no string, or empty");
         else k.identity = m.value.string;
-      } else if (m.key == "extra_files") {
+      } else if (m.key == kCompilerNames[2]) {
         string_list(m.value, "extra_files", true, &k.files);
-      } else if (m.key == "extra_env") {
+      } else if (m.key == kCompilerNames[3]) {
         string_list(m.value, "extra_env", false, &k.env);
       } else {
         problem(at(m.line), quoted(m.key) + " is no key of this version's: passed over");
@@ -558,7 +567,7 @@ class Loader {
 
   // One value of a layer. False if the key is not known; a wrong value is noted in the state and reported.
   bool set_field(LayerConfig* l, LayerState* s, string_view key, string_view text, const string& where, bool from_file, bool number = false) {
-    bool read_only = key == "read_only";
+    bool read_only = key == kFieldAliases[0];
     int f = read_only ? kWrite : find_name(kFieldNames, key);
     if (f >= 0 && (l->remote() ? disk_field(f) : remote_field(f))) return false;
     if (f < 0) return l->remote() && set_option(l, s, key, text, where, from_file);
@@ -967,12 +976,22 @@ class Loader {
     }
   }
 
+  static bool owned_by_another(const string& dir) {
+    struct stat st;
+    return stat(dir.c_str(), &st) == 0 && st.st_uid != geteuid();
+  }
+
   // Chosen before CCHAIN_READ_ONLY is applied: that must not move the statistics and digests elsewhere.
   void default_state_dir() {
     if (!c_.state_dir.empty()) return;
     for (const LayerConfig& l : c_.layers) {
       if (l.type != "disk" || !l.disabled.empty() || !l.write || l.umask >= 0 || l.keyed) continue;
-      c_.state_dir = l.path + "/private";
+      // In another user's root, or where another one of its users was first, ours is elsewhere.
+      string dir = l.path + "/private";
+      Privacy found = privacy(dir);
+      if (found == Privacy::kAnotherUsers || (found == Privacy::kAbsent && owned_by_another(l.path))) continue;
+      c_.state_dir = dir;
+      c_.state_dir_is_private = found != Privacy::kOpen;
       return;
     }
     bool any = false;
@@ -1174,7 +1193,19 @@ std::string config_json(const Config& c) {
     list("extra_env", k.env);
     w.end_object();
   }
-  w.end_array().end_object();
+  w.end_array().key("known").begin_object();
+  auto names = [&](const char* key, const auto& all) {
+    w.key(key).begin_array();
+    for (const auto& one : all) w.string(name_of(one));
+    w.end_array();
+  };
+  names("variables", kVars);
+  names("keys", kTopNames);
+  names("layer_keys", kFieldNames);
+  names("layer_aliases", kFieldAliases);
+  names("layer_options", kOptions);
+  names("compiler_keys", kCompilerNames);
+  w.end_object().end_object();
   return w.take();
 }
 

@@ -79,7 +79,8 @@ struct Config {
   std::vector<CompilerConfig> compilers;            // "compilers": [{…}]
   bool no_library = false;               // the configuration can't be read for want of libcjson
   std::string state_dir;                 // private files: memo, digests, probes, statistics. Default: <root>/private of the first usable disk layer
-                                         // that is one user's own (writable, no umask, no keys), else of the default root; "" if there is none
+                                         // that is one user's own (writable, no umask, no keys, no root of another user's), else of the default root; "" if there is none
+  bool state_dir_is_private = false;     // it was looked at: ours alone, or not there yet
   std::string log_path;                  // CCHAIN_LOG
   std::string stats_log;                 // CCHAIN_STATS_LOG
   bool recache = false;                  // CCHAIN_RECACHE=1: lookups miss, stores replace
@@ -104,7 +105,7 @@ struct ConfigSource {
 
 // Never throws for bad input; a fatal problem is in `problems`.
 Config load_config(const ConfigSource& source);
-// As JSON for cc_config_json: {"values": [{"key","value","origin"}…], "problems": […], "layers": […]}.
+// As JSON for cc_config_json: {"values": [{"key","value","origin"}…], "problems": […], "layers": […], "known": every variable and key there is}.
 std::string config_json(const Config& c);
 // "10G", "500M", "1024" -> bytes; false if it is no size.
 bool parse_size(std::string_view text, uint64_t* out);

@@ -60,13 +60,13 @@ bool is_stray(const char* name) { return strncmp(name, ".tmp.", 5) == 0; }
 
 Fd open_dir(int at, const char* name) { return Fd(openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)); }
 
-// Calls f(name) for each name but . and ..; no memory, since it is done once for each entry of a store.
+// Calls f(name) for each name but . and ..; no memory, since it is done once for each entry of a store. 0 or errno.
 template <typename F>
-void each_name(int fd, F f) {
+int each_name(int fd, F f) {
   alignas(dirent64) char buffer[4096];
   for (;;) {
     ssize_t n = getdents64(fd, buffer, sizeof buffer);
-    if (n <= 0) return;
+    if (n <= 0) return n < 0 ? errno : 0;
     for (ssize_t at = 0; at < n;) {
       auto* e = reinterpret_cast<dirent64*>(buffer + at);
       if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0) f(static_cast<const char*>(e->d_name));
@@ -110,7 +110,7 @@ class DiskLayer final : public Layer {
   std::string exposed(const Address* a) override;
   bool contains(const Address& a) override { return access(path_of(a).c_str(), R_OK) == 0; }
   void flush() override;
-  int trim(uint64_t max_size, uint64_t max_age_s, TrimResult* result, const TrimProgress& progress) override;
+  int trim(uint64_t max_size, uint64_t before_ns, TrimResult* result, const TrimProgress& progress) override;
   int clear(std::string_view tenant) override;
   bool usage(uint64_t* bytes, uint64_t* entries, uint64_t* limit) override;
   bool usage_by_tenant(std::vector<TenantUsage>* out) override;
@@ -152,18 +152,20 @@ class DiskLayer final : public Layer {
 
   bool parse(const Address& a, IndexKey* key) const;
   std::string path_of(const Address& a) const;
-  bool path_of_key(Group& g, const IndexKey& key, std::string* path);
+  int path_of_key(Group& g, const IndexKey& key, std::string* path);
   int reserve(Group& g, const IndexKey& key, uint64_t cost, const std::string& path, bool* pended);
   uint64_t resync_held(Group& g, const IndexKey& key, const std::string& path);
   void resync(Group& g, const IndexKey& key, const std::string& path, uint64_t reserved);
   void mark(const IndexKey& key);
   void flush(Group& g);
   void trouble(const char* what, int error);
-  bool tenant_name(Group& g, uint8_t space, uint64_t hash, std::string* name);
-  std::vector<Tenant> tenants_of(uint8_t space) const;
+  int tenant_name(Group& g, uint8_t space, uint64_t hash, std::string* name);
+  std::vector<Tenant> tenants_of(uint8_t space, int* error = nullptr) const;
   void scan_some(Group& g, int64_t deadline);
   Fd open_path(uint8_t space, const std::string& tenant) const;
-  int trim(Group& g, uint64_t limit, uint64_t max_age_s, TrimResult* result, const TrimProgress& progress, uint64_t* seen);
+  int open_folder(std::string_view path, bool make, Fd* out) const;
+  int unlink_blob(const std::string& path) const;
+  int trim(Group& g, uint64_t limit, uint64_t before_ns, TrimResult* result, const TrimProgress& progress, uint64_t* seen);
   template <typename F>
   void walk(std::string_view tenant, bool sweep, F on_blob);
 
@@ -198,6 +200,25 @@ std::string DiskLayer::path_of(const Address& a) const {
   p.append(o_.path).append(1, '/').append(kSpaces[static_cast<int>(a.space)]).append(1, '/').append(a.tenant).append(1, '/');
   p.append(a.hex.substr(0, 2)).append(1, '/').append(a.hex).append(1, '/').append(a.blob);
   return p;
+}
+
+// The folder of a blob. Below the root others may have planted links: what is put or removed must not be somewhere else.
+int DiskLayer::open_folder(std::string_view path, bool make, Fd* out) const {
+  for (int round = 0; round < 2; round++) {
+    Fd root(open(o_.path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK));
+    if (root) return open_below(root.get(), path_dir(path.substr(o_.path.size() + 1)), make, o_.umask, out);
+    if (errno != ENOENT || !make) return errno;
+    if (int e = make_dirs(o_.path, 0777, o_.umask)) return e;
+  }
+  return ENOENT;
+}
+
+// 0, or ENOENT also where it is no way into the store.
+int DiskLayer::unlink_blob(const std::string& path) const {
+  Fd folder;
+  int e = open_folder(path, false, &folder);
+  if (!e && unlinkat(folder.get(), std::string(path_base(path)).c_str(), 0) != 0) e = errno;
+  return e == ENOTDIR || e == ELOOP ? ENOENT : e;
 }
 
 void DiskLayer::trouble(const char* what, int error) {
@@ -375,14 +396,17 @@ int DiskLayer::put(const Address& a, std::string_view data, bool replace) {
   publish.umask_override = o_.umask;
   // Whoever evicts may remove the directory between its making and the publishing.
   for (int round = 0; round < 8; round++) {
-    e = make_dirs(dir, 0777, o_.umask);
-    if (!e) e = publish_file(path, data, publish);
+    Fd folder;
+    if (!(e = open_folder(path, true, &folder))) {
+      publish.at = folder.get();
+      e = publish_file(std::string(a.blob), data, publish);
+    }
     if (e != ENOENT) break;
   }
   if (!e) {
     // In a small and busy store the slot may go while we publish, with what stood there before.
     Index::Standing standing = g.index.standing(key, cost, pended);
-    if (standing == Index::kGone && (e = reserve(g, key, cost, path, &pended)) != 0) unlink(path.c_str());
+    if (standing == Index::kGone && (e = reserve(g, key, cost, path, &pended)) != 0) unlink_blob(path);
     if (!e && standing != Index::kStands) resync(g, key, path, cost);
   }
   if (!e) {
@@ -465,8 +489,8 @@ void DiskLayer::remove(const Address& a) {
   std::string path = path_of(a);
   struct stat st;
   if (lstat(path.c_str(), &st) != 0) return;
-  if (unlink(path.c_str()) != 0) {
-    if (errno != ENOENT) trouble("remove", errno);
+  if (int e = unlink_blob(path)) {
+    if (e != ENOENT) trouble("remove", e);
     return;
   }
   rmdir(std::string(path_dir(path)).c_str());
@@ -475,50 +499,55 @@ void DiskLayer::remove(const Address& a) {
 
 // ---- eviction ---------------------------------------------------------------------------------------------------------
 
-std::vector<DiskLayer::Tenant> DiskLayer::tenants_of(uint8_t space) const {
+std::vector<DiskLayer::Tenant> DiskLayer::tenants_of(uint8_t space, int* error) const {
   std::vector<Tenant> found;
   Fd fd = open_dir(AT_FDCWD, (o_.path + "/" + kSpaces[space]).c_str());
-  if (!fd) return found;
-  each_name(fd.get(), [&](const char* name) {
-    if (tenant_ok(name)) found.push_back({xxh64(std::string_view(name)), name});
-  });
+  int e = fd ? 0 : errno;
+  if (fd)
+    e = each_name(fd.get(), [&](const char* name) {
+      if (tenant_ok(name)) found.push_back({xxh64(std::string_view(name)), name});
+    });
+  if (error) *error = e == ENOENT || e == ENOTDIR || e == ELOOP ? 0 : e;
   std::sort(found.begin(), found.end(), [](const Tenant& x, const Tenant& y) { return x.hash < y.hash; });
   return found;
 }
 
-bool DiskLayer::tenant_name(Group& g, uint8_t space, uint64_t hash, std::string* name) {
+// 0, ENOENT (there is no such tenant), or why it can't be told.
+int DiskLayer::tenant_name(Group& g, uint8_t space, uint64_t hash, std::string* name) {
   auto it = g.tenants.find({space, hash});
   if (it == g.tenants.end()) {
-    for (Tenant& t : tenants_of(space)) g.tenants[{space, t.hash}] = std::move(t.name);
+    int error;
+    for (Tenant& t : tenants_of(space, &error)) g.tenants[{space, t.hash}] = std::move(t.name);
     it = g.tenants.find({space, hash});
-    if (it == g.tenants.end()) return false;
+    if (it == g.tenants.end()) return error ? error : ENOENT;
   }
   *name = it->second;
-  return true;
+  return 0;
 }
 
 // What is another group's is not there for this one, whatever its index says.
-bool DiskLayer::path_of_key(Group& g, const IndexKey& key, std::string* path) {
+int DiskLayer::path_of_key(Group& g, const IndexKey& key, std::string* path) {
   std::string tenant, hex = key.digest.hex();
-  if (key.space > 3 || key.blob < 1 || key.blob > 3 || &group_of(key.tenant) != &g || !tenant_name(g, key.space, key.tenant, &tenant)) return false;
+  if (key.space > 3 || key.blob < 1 || key.blob > 3 || &group_of(key.tenant) != &g) return ENOENT;
+  if (int e = tenant_name(g, key.space, key.tenant, &tenant)) return e;
   *path = path_of({static_cast<Space>(key.space), tenant, hex, kBlobs[key.blob]});
-  return true;
+  return 0;
 }
 
 uint64_t DiskLayer::Group::stands(const IndexKey& key) {
   std::string path;
-  return layer->path_of_key(*this, key, &path) ? cost_at(path) : 0;
+  return layer->path_of_key(*this, key, &path) == 0 ? cost_at(path) : 0;
 }
 
 int DiskLayer::Group::drop(const IndexKey& key) {
   std::string path;
-  if (!layer->path_of_key(*this, key, &path)) return ENOENT;
-  int e = unlink(path.c_str()) == 0 ? 0 : errno;
+  if (int e = layer->path_of_key(*this, key, &path)) return e;
+  int e = layer->unlink_blob(path);
   if (e == 0 || e == ENOENT) {
     path.resize(path_dir(path).size());
     rmdir(path.c_str());
   }
-  return e == ENOTDIR ? ENOENT : e;
+  return e;
 }
 
 // ---- scans ------------------------------------------------------------------------------------------------------------
@@ -632,7 +661,7 @@ void DiskLayer::walk(std::string_view only, bool sweep, F on_blob) {
   }
 }
 
-int DiskLayer::trim(uint64_t max_size, uint64_t max_age_s, TrimResult* result, const TrimProgress& progress) {
+int DiskLayer::trim(uint64_t max_size, uint64_t before_ns, TrimResult* result, const TrimProgress& progress) {
   *result = TrimResult{};
   if (o_.read_only) return EROFS;
   struct stat st;
@@ -644,12 +673,12 @@ int DiskLayer::trim(uint64_t max_size, uint64_t max_age_s, TrimResult* result, c
     uint64_t limit = g->limit;
     if (max_size < o_.max_size) limit = static_cast<uint64_t>(static_cast<unsigned __int128>(limit) * max_size / o_.max_size);
     else if (max_size != UINT64_MAX && groups_.size() == 1) limit = max_size;
-    if (int e = trim(*g, limit, max_age_s, result, progress, &seen)) return e;
+    if (int e = trim(*g, limit, before_ns, result, progress, &seen)) return e;
   }
   return 0;
 }
 
-int DiskLayer::trim(Group& g, uint64_t limit, uint64_t max_age_s, TrimResult* result, const TrimProgress& progress, uint64_t* seen) {
+int DiskLayer::trim(Group& g, uint64_t limit, uint64_t before_ns, TrimResult* result, const TrimProgress& progress, uint64_t* seen) {
   uint16_t generation;
   {
     Index::Hold hold(&g.index, Index::kPatient);
@@ -678,12 +707,11 @@ int DiskLayer::trim(Group& g, uint64_t limit, uint64_t max_age_s, TrimResult* re
   if (!batch.empty()) note();
   if (error) return error;
 
-  const uint64_t t = Index::now(), before = max_age_s && max_age_s < t / 1000000000 ? t - max_age_s * 1000000000 : 0;
   Index::Freed freed;
   for (uint32_t page = 0, pages = 1; page < pages; page += 16) {
     Index::Hold hold(&g.index, Index::kPatient);
     if (!hold) return hold.error();
-    if (int e = g.index.sweep(page, 16, generation, before, 0, &freed)) return e;
+    if (int e = g.index.sweep(page, 16, generation, before_ns, 0, &freed)) return e;
     pages = g.index.pages();
   }
   {

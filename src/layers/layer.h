@@ -3,6 +3,7 @@
 #pragma once
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -30,6 +31,12 @@ struct LayerCounters {
 
 struct TrimResult {
   uint64_t removed_entries = 0, removed_bytes = 0, kept_entries = 0, kept_bytes = 0;
+};
+
+// How a layer answers when it is asked.
+struct LayerHealth {
+  uint64_t first_us = 0, next_us = 0;  // the first question, and another
+  int64_t server_time = 0;             // seconds since 1970; 0: it does not say
 };
 
 struct TenantUsage {
@@ -68,10 +75,21 @@ class Layer {
   virtual bool contains(const Address&) { return false; }
   // Marks kept in memory (uses, sizes) reach the disk.
   virtual void flush() {}
-  virtual int trim(uint64_t /*max_size*/, uint64_t /*max_age_s*/, TrimResult*, const TrimProgress& = nullptr) { return 0; }
+  virtual int trim(uint64_t /*max_size*/, uint64_t /*before_ns: what was last used before it goes, 0: none*/, TrimResult*, const TrimProgress& = nullptr) { return 0; }
   virtual int clear(std::string_view /*tenant, empty: all*/) { return 0; }
   // Why it can't be asked at the moment; empty if it can, as far as is known.
   virtual std::string failing() { return {}; }
+  // Asks for what is not there, whatever is remembered of earlier answers; counts nothing. "" or why it can't be asked.
+  virtual std::string check(LayerHealth* health) {
+    const std::string hex(64, '0');
+    std::string bytes;
+    for (uint64_t* us : {&health->first_us, &health->next_us}) {
+      const auto start = std::chrono::steady_clock::now();
+      if (get({Space::kSource, "local", hex, "data"}, &bytes) == Answer::kError) return "it answers with an error; the log says which";
+      *us = static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start).count());
+    }
+    return {};
+  }
   // Bytes and entries held as far as is known without a scan.
   virtual bool usage(uint64_t* /*bytes*/, uint64_t* /*entries*/, uint64_t* /*limit*/) { return false; }
   // The same by tenant; reads the whole of an index.

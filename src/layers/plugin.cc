@@ -58,10 +58,11 @@ std::string find_plugin() {
     own = buf;
   }
   std::string dir(path_dir(own));
-  for (const char* where : {"", "/..", "/../lib", "/../lib64", "/../lib/x86_64-linux-gnu", "/../lib/aarch64-linux-gnu"}) {
+  // A library looks beside itself and in the folder `cchain` there, where it is installed; a program, in the same folders of the lib next to its own.
+  for (const char* where : {"", "/cchain", "/../lib/cchain", "/../lib64/cchain", "/..", "/../lib"}) {
+    if (!program && where[0] && where[1] == '.') break;
     std::string path = dir + where + "/cchain-remote.so";
     if (access(path.c_str(), R_OK) == 0 && realpath(path.c_str(), buf)) return buf;
-    if (!program) break;
   }
   return {};
 }

@@ -85,6 +85,7 @@ cc_plugin_layer* RemoteLayer::opened() {
   }
   if (!h) {
     broken_ = true;
+    unusable_ = error;
     counters.errors.fetch_add(1, std::memory_order_relaxed);
     log_->line(kLogError, "layer %s: %s: it is not used", name_.c_str(), error.c_str());
     if (o_.trouble) o_.trouble("layer " + name_ + ": " + error);
@@ -231,6 +232,57 @@ Answer RemoteLayer::ask(const Address& a, std::string* out, uint64_t* age_s) {
   }
   out->clear();
   return t.status == CC_LAYER_MISS ? Answer::kMiss : Answer::kError;
+}
+
+std::string RemoteLayer::check(LayerHealth* health) {
+  struct Two {
+    cc_transfer t;
+    Words words;
+    const RemoteLayer* layer;
+    Address address;
+    std::string bytes;
+    StringSink sink;
+    int64_t start = 0;
+    uint64_t us[2] = {0, 0};
+    size_t count = 0;
+    static int64_t now() {
+      timespec t;
+      clock_gettime(CLOCK_MONOTONIC, &t);
+      return t.tv_sec * 1000000 + t.tv_nsec / 1000;
+    }
+    static cc_transfer* next(void* user) {
+      Two* o = static_cast<Two*>(user);
+      if (o->count == 2 || (o->count && o->t.status == CC_LAYER_ERROR)) return nullptr;
+      o->layer->prepare(&o->t, &o->words, o->address, CC_TRANSFER_GET);
+      o->t.write = StringSink::take;
+      o->t.sink = &o->sink;
+      o->t.status = CC_LAYER_ERROR;
+      o->start = now();
+      return &o->t;
+    }
+    static void done(void* user, cc_transfer*) {
+      Two* o = static_cast<Two*>(user);
+      o->us[o->count++] = static_cast<uint64_t>(now() - o->start);
+    }
+  } two;
+  // A digest that nothing is known to have.
+  const std::string hex(64, '0');
+  two.layer = this;
+  two.address = {Space::kSource, "local", hex, "data"};
+  two.sink = {&two.bytes, o_.max_size};
+  two.t = {};
+  two.t.status = CC_LAYER_ERROR;
+  if (!opened()) {
+    std::lock_guard<std::mutex> lock(open_mutex_);
+    return unusable_;
+  }
+  run({1, o_.cancel->fd(), -1, 0, &two, Two::next, Two::done});
+  // A miss with a text is one that may be none: keys that may not read.
+  if (two.t.error[0]) return two.t.error;
+  if (two.t.status == CC_LAYER_ERROR) return "it was not asked";
+  breaker_.ok(Breaker::kRead);
+  *health = {two.us[0], two.us[1], two.t.server_time};
+  return {};
 }
 
 int RemoteLayer::put(const Address& a, std::string_view data, bool replace) {

@@ -40,6 +40,7 @@ class RemoteLayer final : public Layer {
   int put(const Address& a, std::string_view data, bool replace) override;
   void distrust() override;
   std::string failing() override;
+  std::string check(LayerHealth* health) override;
 
   // ---- for those who carry out many transfers: the queue of stores, the prefetcher
 
@@ -84,6 +85,7 @@ class RemoteLayer final : public Layer {
   const Log* log_;
   Breaker breaker_;
   std::mutex open_mutex_;
+  std::string unusable_;  // why the plug-in or its options can't be used
   const cc_plugin* plugin_ = nullptr;
   std::atomic<cc_plugin_layer*> handle_{nullptr};
   std::atomic<bool> warned_{false};

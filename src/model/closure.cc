@@ -421,7 +421,9 @@ bool Closure::ways_unchanged(const std::vector<std::string>& outputs) {
     FileId id;
     if (stat_file(std::string(path_dir(o)).c_str(), &id) == 0) ours[{id.dev, id.ino}].push_back(o);
   }
-  for (auto& [path, w] : ways_) {
+  for (auto& way : ways_) {
+    const std::string& path = way.first;
+    const Way& w = way.second;
     FileId now;
     if (lstat_file(path.c_str(), &now) != 0) now = FileId{};
     if (now.same_file(w.id) && now.ctime_ns == w.id.ctime_ns && now.mtime_ns == w.id.mtime_ns) continue;

@@ -50,7 +50,12 @@ bool PlaceSet::decode(std::string_view bytes) {
   flags = static_cast<uint32_t>(r.varint());
   uint64_t n_dirs = r.varint(), n_files = r.varint(), n_names = r.varint(), n_ranges = r.varint();
   // Each item takes at least one byte, so that counts can't claim more memory than the bytes have.
-  if (!r.ok() || n_dirs > kMaxCount || n_dirs + n_files + n_names + n_ranges > bytes.size()) return false;
+  if (!r.ok() || n_dirs > kMaxCount) return false;
+  uint64_t room = bytes.size();
+  for (uint64_t n : {n_dirs, n_files, n_names, n_ranges}) {
+    if (n > room) return false;
+    room -= n;
+  }
   dirs.clear(), files.clear(), names.clear(), ranges.clear();
   dirs.reserve(n_dirs), files.reserve(n_files), names.reserve(n_names), ranges.reserve(n_ranges);
   for (uint64_t i = 0; i < n_dirs; i++) dirs.push_back(r.string());
@@ -272,7 +277,7 @@ Evaluation evaluate(Looker& looker, Table& memo, const Digest& base, std::string
         if (!f.plain && !check(f.dir, f.name, false)) return false;
     return true;
   };
-  auto any = [&](uint8_t state) { return memchr(dir_state.data(), state, dir_state.size()) != nullptr; };
+  auto any = [&](uint8_t state) { return std::find(dir_state.begin(), dir_state.end(), state) != dir_state.end(); };
   auto memo_key = [&](bool with_busy) {
     Xxh128 hashes[2] = {xxh128(ids.data(), ids.size() * sizeof ids[0]), {}};
     if (with_busy) hashes[1] = xxh128(busy_ids.data(), busy_ids.size() * sizeof busy_ids[0]);

@@ -872,10 +872,10 @@ class Scanner {
         i--;
         out += static_cast<char>(v);
       } else if (c == 'x') {
-        int v = 0;
+        unsigned v = 0;
         while (i + 1 < s.size() && isxdigit(static_cast<unsigned char>(s[i + 1]))) {
           char h = s[++i];
-          v = v * 16 + (h <= '9' ? h - '0' : (h | 32) - 'a' + 10);
+          v = v * 16 + static_cast<unsigned>(h <= '9' ? h - '0' : (h | 32) - 'a' + 10);
         }
         out += static_cast<char>(v);
       } else if (c == 'u' || c == 'U') {

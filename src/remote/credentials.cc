@@ -25,6 +25,13 @@ std::string_view strip(std::string_view s) {
   return s;
 }
 
+// They end up in headers.
+bool has_control(std::string_view s) {
+  for (char c : s)
+    if (static_cast<unsigned char>(c) < 0x20) return true;
+  return false;
+}
+
 bool read_small(const std::string& path, std::string* out) {
   int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (fd < 0) return false;
@@ -187,8 +194,7 @@ bool Credentials::from_container(const Ask& ask, Timed* out) const {
   std::string token = settings_.env("AWS_CONTAINER_AUTHORIZATION_TOKEN"), file = settings_.env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
   if (!file.empty() && !read_small(file, &token)) throw Refused("the container's token file can't be read");
   token = strip(token);
-  for (char c : token)
-    if (static_cast<unsigned char>(c) < 0x20) throw Refused("the container's token has a control character");
+  if (has_control(token)) throw Refused("the container's token has a control character");
   // As other clients: a token in the clear goes to this machine and its own addresses only.
   size_t at = url.find("://");
   std::string host = at == std::string::npos ? "" : url.substr(at + 3, url.find_first_of(":/", at + 3) - at - 3);
@@ -217,6 +223,7 @@ bool Credentials::from_instance(const Ask& ask, Timed* out) const {
   HttpRequest r = {"PUT", base + "/latest/api/token", {"X-aws-ec2-metadata-token-ttl-seconds: 21600"}, {}};
   if (!ask(r, kAskMs, &a, &error)) throw Refused("no credentials: neither options, AWS_* variables, ~/.aws nor a service of the machine has any", CC_FAIL_TIMEOUT);
   if (a.status != 200) throw Refused("the instance's credentials: the token is refused (" + std::to_string(a.status) + ")");
+  if (has_control(strip(a.body))) throw Refused("the instance's credentials: the token has a control character");
   const std::string header = "X-aws-ec2-metadata-token: " + std::string(strip(a.body)), path = base + "/latest/meta-data/iam/security-credentials/";
   if (!ask({"GET", path, {header}, {}}, kAskMs, &a, &error)) throw Refused("the instance's credentials: " + error, CC_FAIL_TIMEOUT);
   std::string role(strip(a.body.substr(0, a.body.find('\n'))));
@@ -286,7 +293,9 @@ Keys Credentials::get(const Ask& ask) {
   if (known_ && (!timed_.until || now < timed_.until - kEarlyS)) return timed_.keys;
   if (!refused_.empty() && now_ms() < refused_until_ms_) throw Refused(refused_, refused_as_);
   try {
-    timed_ = find(ask);
+    Timed found = find(ask);
+    if (has_control(found.keys.access_key) || has_control(found.keys.secret_key) || has_control(found.keys.token)) throw Refused("the keys have a control character");
+    timed_ = std::move(found);
   } catch (const Refused& e) {
     if (known_ && now < timed_.until) return timed_.keys;
     refused_ = e.what();

@@ -107,6 +107,7 @@ class HttpBackend::Driver {
     };
     try {
       if (std::string_view v = value("x-amz-bucket-region:"); !v.empty()) f->answer.region = v.substr(0, 64);
+      if (std::string_view v = value("date:"); !v.empty() && v.size() < 64) f->answer.date = std::max<int64_t>(0, curl_getdate(std::string(v).c_str(), nullptr));
       if (std::string_view v = value("etag:"); v.size() > 2 && v.size() < sizeof cc_transfer::etag && v.front() == '"' && v.back() == '"') f->answer.etag = v;
     } catch (...) {  // no memory: as if it were not there
     }
@@ -213,6 +214,7 @@ void HttpBackend::Driver::finish(HttpBackend* backend, Flight* f, CURLcode code)
   f->answer.status = static_cast<int>(status);
   t->failure = CC_FAIL_NONE;
   t->retry_after_ms = t->age_s = 0;
+  t->server_time = f->answer.date;
   t->error[0] = '\0';
   if (t->kind == CC_TRANSFER_GET) snprintf(t->etag, sizeof t->etag, "%s", f->answer.etag.c_str());
   if (f->silent) return fail(t, CC_FAIL_TIMEOUT, "no answer in %u ms", t->connect_timeout_ms);

@@ -21,6 +21,7 @@ struct HttpAnswer {
   int status = 0;
   std::string body;    // of an answer that is not 200, or of fetch(): its beginning
   std::string region;  // x-amz-bucket-region
+  int64_t date = 0;    // Date, in seconds since 1970; 0 if there was none
   std::string etag;    // a strong one
 };
 

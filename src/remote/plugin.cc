@@ -41,6 +41,9 @@ void fail(cc_transfer* t, uint32_t failure, const char* format, ...) {
   va_start(args, format);
   vsnprintf(t->error, sizeof t->error, format, args);
   va_end(args);
+  // It is shown to people, and some of it may be a server's words.
+  for (char* c = t->error; *c; c++)
+    if (static_cast<unsigned char>(*c) < 0x20 || *c == 0x7f) *c = '?';
 }
 
 NoSigpipe::NoSigpipe() {

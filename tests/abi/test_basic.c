@@ -195,6 +195,10 @@ static void null_arguments(void **state) {
   WRONG(cc_stats_get(NULL, &stats), "cache");
   WRONG(cc_layer_stats_get(cache, 0, NULL), "stats");
   WRONG(cc_layer_stats_get(cache, 1, &layer), "layer");
+  cc_layer_health health = {sizeof health};
+  WRONG(cc_layer_check(cache, 0, NULL), "health");
+  WRONG(cc_layer_check(cache, 1, &health), "layer");
+  WRONG(cc_layer_check(NULL, 0, &health), "cache");
   WRONG(cc_stats_json(cache, NULL), "text");
   WRONG(cc_stats_json(NULL, &text), "cache");
   WRONG(cc_stats_file_json(cache, NULL, &text), "path");
@@ -897,6 +901,16 @@ static void upkeep(void **state) {
   assert_int_equal(key_lookup(cache, "2", "b", "two"), 1);
   assert_int_equal(cc_clear(cache, NULL), 0);
   assert_int_equal(key_lookup(cache, "2", "b", "two"), 0);
+
+  cc_layer_health health = {sizeof health};
+  assert_int_equal(cc_layer_check(cache, 0, &health), 0);
+  assert_int_equal(health.flags, 0);
+  cc_layer_stats layer = {sizeof layer};
+  assert_int_equal(cc_layer_stats_get(cache, 0, &layer), 0);
+  const uint64_t misses = layer.misses;
+  assert_int_equal(cc_layer_check(cache, 0, &health), 0);
+  assert_int_equal(cc_layer_stats_get(cache, 0, &layer), 0);
+  assert_int_equal(layer.misses, misses);
 
   char *text;
   assert_int_equal(cc_flush(cache, CC_TIMEOUT_DEFAULT), 0);

@@ -90,6 +90,13 @@ AT(cc_layer_stats, bytes_read, 56);
 AT(cc_layer_stats, bytes_written, 64);
 SIZE(cc_layer_stats, 72);
 
+AT(cc_layer_health, struct_size, 0);
+AT(cc_layer_health, flags, 4);
+AT(cc_layer_health, first_us, 8);
+AT(cc_layer_health, next_us, 16);
+AT(cc_layer_health, clock_offset_s, 24);
+SIZE(cc_layer_health, 32);
+
 AT(cc_trim_options, struct_size, 0);
 AT(cc_trim_options, reserved, 4);
 AT(cc_trim_options, max_size, 8);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The Debian packages that building, testing and measuring need: says which are missing, and installs them after asking.
-#   packages.sh SET…            build, test, projects, kernel, quickstart, bench (each holds build), browser; installs nothing when all is there
+#   packages.sh SET…            build, test, projects, kernel, quickstart, bench, packaging (each holds build), browser; installs nothing when all is there
 #   packages.sh --list SET…     only names the packages
 #   packages.sh --missing SET…  only names those that are missing
 # It asks on a terminal unless YES=1. It never edits the machine's package sources, and none of these packages brings a service.
@@ -23,9 +23,10 @@ packages_of() {
   local build='gcc g++ make libssl-dev libxxhash-dev libzstd-dev libcjson-dev libcurl4-openssl-dev'
   case $1 in
     build) echo "$build" ;;
-    test) echo "$build dpkg-dev libcmocka-dev pkg-config clang $(clang_rt) ninja-build cmake autoconf strace python3 python3-pip ccache valgrind fakeroot abigail-tools" ;;
+    test) echo "$build dpkg-dev libcmocka-dev pkg-config clang $(clang_rt) ninja-build cmake autoconf strace python3 python3-pip ccache valgrind fakeroot abigail-tools groff mandoc man-db fish zsh" ;;
     browser) echo chromium ;;
     quickstart) echo "$build ninja-build cmake python3 dpkg-dev" ;;
+    packaging) echo "$build dpkg-dev ninja-build python3 debootstrap mandoc" ;;
     bench) echo "$build clang ninja-build valgrind strace python3 python3-pip ccache dpkg-dev" ;;
     kernel) echo "$build linux-source-6.1 xz-utils flex bison bc libelf-dev kmod rsync cpio python3" ;;
     projects) echo "$build ccache dpkg-dev fakeroot debhelper cmake ninja-build meson autoconf automake libtool-bin libreadline-dev libncurses-dev tcl gettext autopoint pkg-config python3" ;;

@@ -258,12 +258,12 @@ FUNCTIONS = {
 
 
 def where() -> str:
-    """Where the library is: what CCHAIN_LIB says, else beside the package if it stands there, else by its soname."""
+    """Where the library is: what CCHAIN_LIB says, else beside the package or in the lib folder that it is installed in, else by its soname."""
     named = os.environ.get("CCHAIN_LIB")
     if named:
         return named
     package = os.path.dirname(os.path.abspath(__file__))
-    for folder in (package, os.path.dirname(package)):
+    for folder in (package, os.path.dirname(package), os.path.dirname(os.path.dirname(os.path.dirname(package)))):
         path = os.path.join(folder, SONAME)
         if os.path.exists(path):
             return path
