@@ -44,6 +44,18 @@
 using std::string;
 using std::vector;
 
+/// What a plan tells its friend.
+struct CchainPlan {
+  /// All edges that are to be run.
+  static vector<Edge*> Wanted(const Plan& plan) {
+    vector<Edge*> edges;
+    for (auto i = plan.want_.begin(); i != plan.want_.end(); ++i)
+      if (i->second != Plan::kWantNothing)
+        edges.push_back(i->first);
+    return edges;
+  }
+};
+
 namespace {
 
 /// Workers, at the most: a layer far away makes a lookup wait, not work.
@@ -658,7 +670,7 @@ void LeaveAtOnce(int status, void*) {
 
 struct CchainRunner : public CommandRunner {
   CchainRunner(CommandRunner* real, const BuildConfig& config, BuildLog* log,
-               const vector<Edge*>& wanted,
+               const Plan& plan,
                const std::function<void(Edge*)>& release, Workers* workers)
       : real_(real), config_(config), log_(log), release_(release),
         workers_(workers), api_(workers->library_->api), cache_(workers->library_->cache),
@@ -668,7 +680,7 @@ struct CchainRunner : public CommandRunner {
     api_->resume(cache_);
     api_->session_begin(cache_);
     if (IsFar()) {
-      wanted_ = wanted;
+      wanted_ = CchainPlan::Wanted(plan);
       // About the order in which they will start.
       std::sort(wanted_.begin(), wanted_.end(),
                 [](const Edge* a, const Edge* b) { return a->id_ < b->id_; });
@@ -1243,8 +1255,7 @@ void CchainRunner::Summary(int left) {
 }  // namespace
 
 CommandRunner* MakeCchainRunner(CommandRunner* real, const BuildConfig& config,
-                                BuildLog* build_log,
-                                const vector<Edge*>& wanted,
+                                BuildLog* build_log, const Plan& plan,
                                 const std::function<void(Edge*)>& release) {
   const Library* library =
       Load(config.verbosity == BuildConfig::VERBOSE || g_metrics);
@@ -1263,7 +1274,7 @@ CommandRunner* MakeCchainRunner(CommandRunner* real, const BuildConfig& config,
     Warning("no compile cache: too many open files, or no working directory");
     return real;
   }
-  return new CchainRunner(real, config, build_log, wanted, release, workers);
+  return new CchainRunner(real, config, build_log, plan, release, workers);
 }
 
 bool CchainWoken(CommandRunner::Result* result) {

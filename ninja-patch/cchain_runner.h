@@ -12,8 +12,7 @@ struct BuildLog;
 
 #ifdef _WIN32
 inline CommandRunner* MakeCchainRunner(
-    CommandRunner* real, const BuildConfig&, BuildLog*,
-    const std::vector<Edge*>&,
+    CommandRunner* real, const BuildConfig&, BuildLog*, const Plan&,
     const std::function<void(Edge*)>& = std::function<void(Edge*)>()) {
   return real;
 }
@@ -22,12 +21,12 @@ inline bool CchainWoken(CommandRunner::Result*) { return false; }
 
 /// A runner that serves compiles from the cache inside this process and leaves
 /// everything else to \a real, which it owns; \a real itself if there is no
-/// library or it is switched off. \a wanted are all edges that may be run: a
-/// layer far away is asked for many of them at once. \a release gives back an edge's jobserver
-/// slot; it is called for the edges that are active in Abort().
+/// library or it is switched off. A layer far away is asked for many edges of
+/// \a plan at once. \a release gives back an edge's jobserver slot; it is called
+/// for the edges that are active in Abort().
 CommandRunner* MakeCchainRunner(
     CommandRunner* real, const BuildConfig& config, BuildLog* build_log,
-    const std::vector<Edge*>& wanted,
+    const Plan& plan,
     const std::function<void(Edge*)>& release = std::function<void(Edge*)>());
 
 /// For the real runner, after SubprocessSet::DoWork(): true if that was ended
