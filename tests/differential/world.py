@@ -116,15 +116,15 @@ class World:
     def oddity(self):
         """Text of the rows that caches have to refuse or to know; rare, so that most compiles stay cacheable."""
         r, v, x = self.random, self.value(), self.random.random()
-        if x < 0.005:
+        if x < 0.003:
             self.count('date')
             date = r.choice(('__DATE__', '__TIME__', '__TIMESTAMP__', 'P(__DA, TE__)', 'P(__TI, ME__)'))
             return '#define P_(a, b) a##b\n#define P(a, b) P_(a, b)\nstatic const char *const date%d __attribute__((used)) = %s;\n#undef P\n#undef P_' % (v, date)
-        if x < 0.010:
+        if x < 0.006:
             self.count('incbin')
             word = r.choice(('".incbin \\"blob\\""', '".inc" "bin \\"blob\\""', '".include \\"blob.s\\""', 'Q(inc) "bin \\"blob\\""'))
             return '#define Q(a) "." #a\n__asm__(".pushsection .rodata\\n" %s "\\n.popsection");\n#undef Q' % word
-        if x < 0.013:
+        if x < 0.008:
             self.count('dependency')
             return r.choice(('#pragma GCC dependency "blob"', '_Pragma("GCC dependency \\"blob\\"")'))
         if x < 0.03:
@@ -225,6 +225,12 @@ class World:
             self.put(p, ''.join(text), r.random() < 0.5)
 
     def edit_delete(self):
+        odd = [self.path(d, n + e) for d in DIRS for n in NAMES for e in ('', '.gch') if (e or not os.path.isfile(self.path(d, n))) and os.path.lexists(self.path(d, n + e))]
+        if odd and self.random.random() < 0.6:
+            p = self.random.choice(odd)
+            os.rmdir(p) if os.path.isdir(p) and not os.path.islink(p) else os.unlink(p)
+            self.count('gch' if p.endswith('.gch') else 'special')
+            return
         p = self.a_header()
         if p.endswith('.h'):
             self.old.append((p, open(p).read()))
@@ -394,6 +400,8 @@ class World:
         for flags, chance in (('-DX', 0.3), ('-DX=%d' % self.value(), 0.1), ('-DY=1', 0.2), ('-UX', 0.1)):
             if r.random() < chance:
                 c.free.append((flags,))
+        if r.random() < 0.25:
+            c.free += r.choice(([('-DX=%d' % self.value(),), ('-UX',)], [('-DX=%d' % self.value(),), ('-DX=%d' % self.value(),)]))
         some(None, 0.3, '-O1', '-O2')
         some('pwd', 0.15, '-g', '-g -O1', '-fprofile-instr-generate -fcoverage-mapping' if 'clang' in c.compiler else '-g1')
         some(None, 0.3, '-Wall -Wextra', '-Wimplicit-fallthrough', '-Wextra')
@@ -406,7 +414,7 @@ class World:
         some('native', 0.02, '-march=native', '-mtune=native')
         some('unknown', 0.003, '-fthere-is-no-such-option', '-aux-info aux.X')
         some('g3', 0.01, '-g3')
-        some('record', 0.02, '-grecord-gcc-switches -g', '-grecord-command-line' if 'clang' in c.compiler else '-g')
+        some('record', 0.01, '-grecord-gcc-switches -g', '-grecord-command-line' if 'clang' in c.compiler else '-g')
         some('overlay', 0.006, '-ivfsoverlay blob', '-specs=blob', '-fsanitize=address -fsanitize-ignorelist=blob' if 'clang' in c.compiler else '-specs=blob')
         some('width', 0.1, '-fdiagnostics-color=always', '-fmessage-length=40', '-fno-diagnostics-show-caret' if 'clang' not in c.compiler else '-fno-caret-diagnostics', '-fdiagnostics-color=never')
         clang = '-fsave-optimization-record', '-ftime-trace'
@@ -454,7 +462,7 @@ class World:
         r, v = self.random, Command()
         self.number += 1
         v.__dict__.update({k: (x.copy() if isinstance(x, (list, dict)) else x) for k, x in c.__dict__.items()})
-        what = r.choice(('order', 'object', 'tenant', 'pwd'))
+        what = r.choice(('order', 'order', 'object', 'tenant', 'pwd'))
         if what == 'order' and len(v.free) > 1:
             r.shuffle(v.free)
             v.rows.append('order')
