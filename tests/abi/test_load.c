@@ -14,8 +14,8 @@ static int by_name(const void *a, const void *b) { return strcmp(*(char *const *
 /* The words of `text` that begin with "cc_", without repetitions, as one sorted text. */
 static char *names_in(const char *text) {
   static char out[2][8192];
-  static int turn;
-  char *words[256], *copy = strdup(text), *o = out[turn ^= 1];
+  static int slot;
+  char *words[256], *copy = strdup(text), *o = out[slot ^= 1];
   size_t n = 0;
   for (char *w = strtok(copy, " \t\n;{}@"); w; w = strtok(NULL, " \t\n;{}@"))
     if (strncmp(w, "cc_", 3) == 0 && n < COUNT(words)) words[n++] = w;

@@ -30,6 +30,15 @@ class Compiles(TestCase):
         self.folder.write("a.h", "#define A 4\n")
         self.assertEqual(cache.stats().layers[0].type, "disk")
 
+    def test_a_layer_is_checked(self):
+        cache = self.open()
+        health = cache.check_layer(0)
+        self.assertIsNone(health.clock_offset_s)
+        self.assertLess(health.next_us, 10**7)
+        with self.assertRaises(cchain.InvalidError):
+            cache.check_layer(1)
+        self.assertEqual(cache.stats()[:6], (0, 0, 0, 0, 0, 0))
+
     def test_a_changed_header_is_a_miss(self):
         cache = self.open()
         words = [CC, "-c", "a.c", "-o", "a.o"]

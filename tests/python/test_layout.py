@@ -132,7 +132,7 @@ class HeaderAndPackage(unittest.TestCase):
         for name in constants():
             lines.append('printf("constant %s %%lld\\n", (long long)%s);' % (name, name))
         program = '#include <stdio.h>\n#include "cchain.h"\n#include "cchain_layer.h"\n'
-        program += '#define KIND(x) _Generic((x), int32_t: "i", uint32_t: "u", uint64_t: "u", default: "p")\n'
+        program += '#define KIND(x) _Generic((x), int32_t: "i", int64_t: "i", uint32_t: "u", uint64_t: "u", default: "p")\n'
         program += "int main(void) {\n%s\nreturn 0;\n}\n" % "\n".join(lines)
         with Folder() as folder:
             folder.write("dump.c", program)
@@ -281,6 +281,12 @@ class Library(unittest.TestCase):
             c.bytes_written = 1
 
         self.check(_abi.cc_layer_stats, "bytes_written", lambda p: self.lib.cc_layer_stats_get(self.cache, 0, p), fill)
+
+    def test_layer_health(self):
+        def fill(c):
+            c.clock_offset_s = 1
+
+        self.check(_abi.cc_layer_health, "clock_offset_s", lambda p: self.lib.cc_layer_check(self.cache, 0, p), fill)
 
     def test_trim_options(self):
         def fill(c):

@@ -16,7 +16,7 @@ from ._abi import CC_LOG_ERROR as LOG_ERROR
 from ._abi import CC_LOG_INFO as LOG_INFO
 from ._abi import CC_LOG_WARN as LOG_WARN
 from ._abi import library as _library
-from ._cache import Cache, Invocation, LayerStats, Output, Result, Session, Stats, Task
+from ._cache import Cache, Invocation, LayerHealth, LayerStats, Output, Result, Session, Stats, Task
 from .errors import (
     CancelledError,
     ClosedError,
@@ -38,7 +38,7 @@ __version__ = "0.1.0"
 library_version: str = _library.cc_version_string().decode()
 
 __all__ = [
-    "Cache", "Invocation", "Result", "Output", "Task", "Session", "Stats", "LayerStats", "Key",
+    "Cache", "Invocation", "Result", "Output", "Task", "Session", "Stats", "LayerStats", "LayerHealth", "Key",
     "Error", "InvalidError", "ClosedError", "NoMemoryError", "FileError", "ConfigError", "TenantError", "StateError", "ForkedError",
     "CancelledError", "UncacheableError", "InternalError",
     "LOG_ERROR", "LOG_WARN", "LOG_INFO", "LOG_DEBUG", "library_version",

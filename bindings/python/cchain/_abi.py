@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from ctypes import POINTER, Structure, c_char_p, c_int, c_int32, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p
+from ctypes import POINTER, Structure, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p
 
 SONAME = "libcchain.so.0"
 VERSION_MAJOR = 0
@@ -35,6 +35,8 @@ CC_TIMEOUT_DEFAULT = -1
 
 CC_INV_TERMINAL = 1
 CC_INV_MERGED = 2
+
+CC_HEALTH_CLOCK = 1
 
 CC_OUTPUT_OPTIONAL = 1
 CC_OUTPUT_EMPTY = 2
@@ -193,6 +195,16 @@ class cc_layer_stats(Structure):
     ]
 
 
+class cc_layer_health(Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("flags", c_uint32),
+        ("first_us", c_uint64),
+        ("next_us", c_uint64),
+        ("clock_offset_s", c_int64),
+    ]
+
+
 class cc_trim_options(Structure):
     _fields_ = [
         ("struct_size", c_uint32),
@@ -246,6 +258,7 @@ FUNCTIONS = {
     "cc_manifest_store": _blob_store,
     "cc_stats_get": (c_int, [c_void_p, POINTER(cc_stats)]),
     "cc_layer_stats_get": (c_int, [c_void_p, c_uint32, POINTER(cc_layer_stats)]),
+    "cc_layer_check": (c_int, [c_void_p, c_uint32, POINTER(cc_layer_health)]),
     "cc_stats_json": (c_int, [c_void_p, POINTER(c_void_p)]),
     "cc_stats_reset": (c_int, [c_void_p]),
     "cc_stats_file_json": (c_int, [c_void_p, c_char_p, POINTER(c_void_p)]),

@@ -84,6 +84,14 @@ class LayerStats(NamedTuple):
     bytes_written: int
 
 
+class LayerHealth(NamedTuple):
+    #: Microseconds for a first question, with all that comes before it (names, connecting, signing in), and for the next one.
+    first_us: int
+    next_us: int
+    #: Seconds by which the layer's clock is ahead of ours, None if it does not say.
+    clock_offset_s: Optional[int]
+
+
 class Result:
     """The answer of a look-up, or what run() has to say. True if it was a hit."""
 
@@ -493,6 +501,12 @@ class Cache:
                 LayerStats(_text(s.name), _text(s.type), s.hits, s.misses, s.stores, s.errors, s.bytes_read, s.bytes_written)
             )
         return Stats(c.lookups, c.hits, c.misses, c.uncacheable, c.stores, c.errors, c.saved_ms, layers)
+
+    def check_layer(self, layer: int) -> LayerHealth:
+        """Asks a layer (by its index in stats().layers) for what none holds; FileError says why it can't be used. Nothing is stored or counted."""
+        h = _abi.cc_layer_health(sizeof(_abi.cc_layer_health))
+        self._call(_lib.cc_layer_check, layer, byref(h))
+        return LayerHealth(h.first_us, h.next_us, h.clock_offset_s if h.flags & _abi.CC_HEALTH_CLOCK else None)
 
     def all_stats(self, path: Optional[Path] = None) -> Dict[str, Any]:
         """Of all processes, as `cchain stats --json` shows them; or those in a file that CCHAIN_STATS_LOG named."""
