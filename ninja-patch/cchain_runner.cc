@@ -1152,7 +1152,8 @@ vector<Edge*> CchainRunner::GetActiveEdges() {
 
 void CchainRunner::Abort() {
   if (interrupted_ || !active_.empty()) {
-    if (!workers_->Stop())
+    // Ninja aborts twice when it is interrupted: one wait is enough.
+    if (!hangs_ && !workers_->Stop())
       hangs_ = true;
   } else {
     DropAhead();

@@ -462,13 +462,16 @@ def interrupt(p, env, after, sig=signal.SIGINT, argv=()):
 
 @test
 def interrupted():
-    """Ctrl-C and its kin leave at once, also while a layer hangs; what was half done is removed and made anew."""
+    """Ctrl-C and its kin leave at once, also while a layer hangs; what was half done is removed and made anew. How long it took is printed: the layer would
+    hang for longer than any loaded machine takes."""
     p = simple('signals')
-    limit = 0.1 + 0.4 * (os.getloadavg()[0] > os.cpu_count())
+    slowest = 0
     for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         seconds, status, out = interrupt(p, p.env(NINJA_CACHE=fake(), FAKE='hang', FAKE_REAL=LIBRARY), lambda c: time.sleep(0.3), sig)
         check(status != 0 and 'interrupted' in out, status, out)
-        check(seconds < limit, 'took', seconds, 's with a layer that hangs')
+        check(seconds < 5, 'took', seconds, 's with a layer that hangs')
+        slowest = max(slowest, seconds)
+    print('# %.0f ms from a signal to the end at the most' % (slowest * 1000))
     p.write('build.ninja', RULES + 'build 0.o: cc s/0.c\nbuild slow: sh 0.o\n  cmd = touch started && exec sleep 20\n')
 
     def started(child):
@@ -478,7 +481,7 @@ def interrupted():
             time.sleep(0.01)
 
     seconds, status, out = interrupt(p, p.env(), started)
-    check(status != 0 and 'interrupted' in out and seconds < limit, status, seconds, out)
+    check(status != 0 and 'interrupted' in out and seconds < 5, status, seconds, out)
     p.write('build.ninja', RULES + 'build 0.o: cc s/0.c\n')
     p.ninja()
     p.plain('-d', 'explain')
