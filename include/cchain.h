@@ -244,7 +244,8 @@ typedef struct cc_task {
  *
  * All that it hands out lives until the next call on the invocation. Standard input of a PROBE or a PREPROCESS is to be
  * /dev/null. A host may ignore tasks: without a probe the answer stays a miss, and any host may run the plain command on a
- * miss and store its result: what is then lacking to prove the result is a refusal to store, never a wrong entry.
+ * miss and store its result: what is then lacking to prove the result is a refusal to store, never a wrong entry. (With "base_dirs" a COMPILE that
+ * was handed out must be the one that was run: its prefix maps are what makes the result one for all checkouts.)
  * A COMPILE's argv may name files in memory, /proc/PID/fd/N of this process: it is run while the invocation lives, where this /proc is
  * seen. They are closed by cc_store and cc_invocation_free. */
 CC_API int cc_invocation_task(cc_cache *cache, cc_invocation *inv, cc_task *task);

@@ -1,7 +1,7 @@
 # Tests. `make test` sets up what it needs; the logs of each program are in build/test-logs.
 FUZZ := $(patsubst tests/fuzz/fuzz_%.cc,$(B)/tests/fuzz/replay_%,$(sort $(wildcard tests/fuzz/fuzz_*.cc)))  # tests/fuzz/fuzz.mk
 # Each table of what has gone wrong in other caches: here every row, in `make soak` every variant and mode.
-CORRECTNESS := tests/correctness/inputs.py tests/correctness/outputs.py tests/correctness/store.py
+CORRECTNESS := tests/correctness/inputs.py tests/correctness/outputs.py tests/correctness/store.py tests/correctness/relocate.py
 # Those that are quick and need no server but what is in the test; the rest is `make test-servers`.
 REMOTE_TESTS := tests/remote/test_http.py tests/remote/test_host.py tests/remote/test_redis.py tests/remote/test_signed.py tests/remote/test_s3.py::keys_from tests/remote/test_command.py::machines
 TEST_SCRIPTS := tests/cli/run.sh::$(B)/cchain tests/cli/sign.sh::$(B)/cchain tests/cli/tell.py $(REMOTE_TESTS) $(CORRECTNESS:%=%::--core) tests/differential/differential.py
@@ -27,7 +27,7 @@ test-tsan: ## tests with threads under the thread sanitizer
 soak: soak-tables
 soak-tables: test-packages ## part of soak: all variants of the correctness tables in every mode, and the differential generator
 	$(MAKE) --no-print-directory -j$$(nproc) all
-	TEST_TIMEOUT=14400 tests/tools/run-tests.sh $(B)/soak-logs $(CORRECTNESS) tests/differential/differential.py::--soak tests/differential/planted.py
+	TEST_TIMEOUT=14400 tests/tools/run-tests.sh $(B)/soak-logs $(CORRECTNESS) tests/correctness/relocate_project.py tests/differential/differential.py::--soak tests/differential/planted.py
 	$(MAKE) --no-print-directory soak-ninja
 
 test-servers: test-packages ## tests of the remote layers against real servers (what is not installed is skipped, with the reason)

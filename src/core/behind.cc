@@ -32,7 +32,7 @@ int64_t jittered(int64_t ms) {
 
 std::string encode_set(const InputsRecord::Set& set) {
   std::string s;
-  put_varint(&s, set.streams);
+  put_varint(&s, set.flags());
   put_string(&s, set.places);
   return s;
 }
@@ -42,7 +42,7 @@ std::string encode_set(const InputsRecord::Set& set) {
 bool merge_set(InputsRecord* r, const InputsRecord::Set& set) {
   for (size_t k = 0; k < r->sets.size(); k++) {
     if (r->sets[k].places != set.places) continue;
-    if (r->sets[k].streams == set.streams) return false;
+    if (r->sets[k].flags() == set.flags()) return false;
     r->sets.erase(r->sets.begin() + static_cast<ptrdiff_t>(k));
     break;
   }
@@ -396,7 +396,7 @@ void Behind::send_spooled() {
       bool good = valid_tenant(item.tenant) && digest_from_hex(item.hex, &job->key) && (item.blob == "entry" || item.blob == "record" || item.blob == "data");
       if (item.merge) {
         Reader r(item.bytes);
-        job->set.streams = r.varint();
+        job->set.set_flags(r.varint());
         job->set.places = r.string();
         good = good && r.ok() && r.at_end();
       } else {

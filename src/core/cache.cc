@@ -50,6 +50,34 @@ bool is_cut(std::string_view role, std::string_view d) {
   return d[EI_CLASS] == ELFCLASS64 ? cut(Elf64_Ehdr{}) : cut(Elf32_Ehdr{});
 }
 
+// Of a result that only the checkout at hand may have.
+Digest apart_key(const Digest& key, const Bases& bases) {
+  KeyHasher h("cchain apart 1");
+  h.field("key", key);
+  bases.add_to(&h);
+  return h.finish();
+}
+
+// Where the entry of a set lies, before its diagnostic class.
+Digest key_of(const Invocation& inv, const InputsRecord::Set& set, const Digest& key) { return set.apart && inv.relocation ? apart_key(key, *inv.bases()) : key; }
+
+// Whether a text search in an output finds each path that it holds: nothing in it is compressed.
+bool shows_paths(std::string_view d) {
+  auto plain = [&](auto h, auto s) {
+    if (d.size() < sizeof h) return false;
+    memcpy(&h, d.data(), sizeof h);
+    for (unsigned i = 0; i < h.e_shnum; i++) {
+      const uint64_t at = h.e_shoff + uint64_t{i} * sizeof s;
+      if (h.e_shentsize != sizeof s || at > d.size() || d.size() - at < sizeof s) return false;
+      memcpy(&s, d.data() + at, sizeof s);
+      if (s.sh_flags & SHF_COMPRESSED) return false;
+    }
+    return h.e_shnum > 0;
+  };
+  if (d.size() < EI_NIDENT || memcmp(d.data(), ELFMAG, SELFMAG) != 0) return d.substr(0, 4) != "BC\xC0\xDE" && d.substr(0, 4) != "\xDE\xC0\x17\x0B";
+  return d[EI_CLASS] == ELFCLASS64 ? plain(Elf64_Ehdr{}, Elf64_Shdr{}) : plain(Elf32_Ehdr{}, Elf32_Shdr{});
+}
+
 Digest class_key(const Digest& key, std::string_view stream_class) {
   KeyHasher h("cchain class 1");
   h.field("key", key);
@@ -189,8 +217,8 @@ void Cache::start_remote() {
     return keys(inv, inv->tenant, epoch(), &why);
   };
   s.evaluate = [this](Invocation* inv, const InputsRecord::Set& set, Digest* key) {
-    Evaluation ev = cchain::evaluate(looker_, memo_, inv->invocation_key, set.places, inv->cwd, epoch());
-    *key = ev.key;
+    Evaluation ev = cchain::evaluate(looker_, memo_, inv->invocation_key, set.places, inv->cwd, epoch(), nullptr, inv->relocated());
+    *key = key_of(*inv, set, ev.key);
     return ev.matched;
   };
   s.entry_keys = [](Invocation* inv, const Digest& key, bool streams) {
@@ -384,6 +412,10 @@ void Cache::task(Invocation* inv, cc_task* out) {
     std::vector<std::string> outputs;
     for (auto& d : inv->declared) outputs.push_back(path_join(inv->cwd, d.path));
     inv->closure->watch(outputs);
+    if (inv->relocation) {
+      extra.insert(extra.begin(), inv->relocation->maps.begin(), inv->relocation->maps.end());
+      inv->maps_asked = true;
+    }
   }
   hand_out(CC_TASK_COMPILE, command_with(*inv, extra), {}, inv->cwd, kBoth);
 }
@@ -506,6 +538,7 @@ bool Cache::find_compiler(Invocation* inv, uint64_t e, std::string* why) {
 
 bool Cache::keys(Invocation* inv, const std::string& tenant, uint64_t e, std::string* why) {
   if (!find_compiler(inv, e, why)) return false;
+  check_relocation(inv);
   Looker::Node* source = looker_.node(path_join(inv->cwd, inv->command.source));
   Looker::Look l = looker_.look(source, e);
   if (l.error || !l.id.is_regular()) {
@@ -518,14 +551,31 @@ bool Cache::keys(Invocation* inv, const std::string& tenant, uint64_t e, std::st
     inv->uncacheable = *why;
     return false;
   }
+  Digest digest = inv->source_digest;
+  Folding folding;
+  if (int err = inv->relocation ? relocated_digest(&memo_, source, digest, *inv->relocated(), &digest, &folding) : 0) {
+    *why = source->path + ": " + strerror(err);
+    inv->uncacheable = *why;
+    return false;
+  }
   inv->tenant = tenant;
   inv->base_key = base_key(*inv, tenant);
   KeyHasher h("cchain direct 1");
   h.field("base", inv->base_key);
-  h.field("source", inv->source_digest);
+  h.field("source", digest);
   inv->invocation_key = h.finish();
   inv->keys_known = true;
   return true;
+}
+
+// Makes a stored result one of the checkout at hand.
+void Cache::unfold(const Bases& bases, ResultOwner* owner) {
+  Entry& e = owner->found.e;
+  auto keep = [&](std::string text) -> std::string_view { return owner->unfolded.emplace_back(std::move(text)); };
+  e.stdout_data = keep(bases.unfold_text(e.stdout_data));
+  e.stderr_data = keep(bases.unfold_text(e.stderr_data));
+  for (auto& o : e.outputs)
+    if (o.role == "depfile") o.data = keep(unfold_depfile(o.data, bases));
 }
 
 bool Cache::find_entry(Invocation* inv, const Digest& key, bool streams_first, ResultOwner* owner, const Digest* streams_key) {
@@ -537,6 +587,7 @@ bool Cache::find_entry(Invocation* inv, const Digest& key, bool streams_first, R
     // Two streams can't be made one: their order is lost. One that was merged is stderr, for no command that is cached can write to stdout.
     if (merged_host && !e.merged && !e.stdout_data.empty() && !e.stderr_data.empty()) continue;
     if (!merged_host && e.merged && inv->command.stdout_possible) continue;
+    if (inv->relocation) unfold(*inv->bases(), owner);
     return true;
   }
   return false;
@@ -550,12 +601,15 @@ bool Cache::find_direct(Invocation* inv, uint64_t e, ResultOwner* owner) {
   bool hit = chain_.each_set(inv->tenant, inv->invocation_key, &untrusted, [&](const InputsRecord::Set& s) {
     any = true;
     std::vector<Seen> used;
-    Evaluation ev = evaluate(looker_, memo_, inv->invocation_key, s.places, inv->cwd, e, in_session ? &used : nullptr);
+    Evaluation ev = evaluate(looker_, memo_, inv->invocation_key, s.places, inv->cwd, e, in_session ? &used : nullptr, inv->relocated());
     if (!ev.matched) {
       if (why.empty()) why = ev.why;
       return false;
     }
-    if (!find_entry(inv, ev.key, s.streams, owner, nullptr)) return false;
+    if (!find_entry(inv, key_of(*inv, s, ev.key), s.streams, owner, nullptr)) {
+      if (why.empty() && !ev.apart.empty()) why = ev.apart + " says where this checkout is in a way that no prefix map reaches, or an input has changed";
+      return false;
+    }
     if (in_session && !inv->recheck) {
       SessionHit h{inv->declared.empty() ? "" : path_join(inv->cwd, inv->declared[0].path), std::move(used)};
       std::vector<Looker::Node*> fresh;
@@ -569,6 +623,7 @@ bool Cache::find_direct(Invocation* inv, uint64_t e, ResultOwner* owner) {
   });
   if (untrusted.empty()) untrusted = owner->found.untrusted;
   if (!hit) owner->reason = !untrusted.empty() ? untrusted : !any ? inv->compiler_changed.empty() ? "this source was not compiled before with these options" : "the compiler is asked anew: " + inv->compiler_changed : !why.empty() ? why : "an input has changed";
+  if (!hit && !any && !inv->not_relocated.empty()) owner->reason += "; between checkouts it is not shared: " + inv->not_relocated;
   return hit;
 }
 
@@ -611,6 +666,7 @@ int Cache::find(Invocation* inv, const std::string& tenant, uint64_t e, ResultOw
     if (behind_) behind_->send_spooled();
     if (config_.recache) owner->reason = "recache is on";
     inv->missed = true;
+    inv->maps_asked = false;
     inv->missed_ns = now_ns();
     inv->direct_refused.clear();
     // In every mode: it also knows the state of directories before the compile, and what must not be opened at all.
@@ -952,7 +1008,10 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
   std::string why = inv->direct_refused;
   std::vector<std::string> output_paths;
   for (auto& d : inv->declared) output_paths.push_back(path_join(inv->cwd, d.path));
+  if (inv->relocation && !inv->maps_asked) refuse("it was not compiled with the prefix maps of base_dirs");
+  if (inv->relocation && (e.stdout_data.find('\0') != e.stdout_data.npos || e.stderr_data.find('\0') != e.stderr_data.npos)) refuse("its diagnostics hold a NUL");
   Closure::Evidence ev;
+  ev.bases = inv->bases();
   ev.source_date_epoch = inv->env.get("SOURCE_DATE_EPOCH");
   for (const char* name : {"C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH", "GCC_EXEC_PREFIX"}) ev.system_dirs_by_variable = ev.system_dirs_by_variable || inv->env.get(name);
   std::vector<std::string> read, assembled;
@@ -990,7 +1049,7 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
     if (!inv->closure->finish(ev, now, &set.places)) {
       why = inv->closure->refused();
     } else {
-      Evaluation found = evaluate(looker_, memo_, inv->invocation_key, set.places, inv->cwd, now);
+      Evaluation found = evaluate(looker_, memo_, inv->invocation_key, set.places, inv->cwd, now, nullptr, inv->relocated());
       Digest source;
       if (!found.matched) {
         why = found.why + " during the compile";
@@ -1000,9 +1059,10 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
         why = "the compiler changed during the compile";
       } else {
         set.streams = streams;
+        set.apart = inv->relocation && !fold_result(*inv, found.folded, &e, &pub->own);
         pub->has_set = true;
         pub->invocation_key = inv->invocation_key;
-        add_key(found.key);
+        add_key(key_of(*inv, set, found.key));
       }
     }
   }
@@ -1032,6 +1092,36 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
   }
   if (pub->keys.empty()) refuse(why);
   return done();
+}
+
+// Makes a result one for all checkouts, its texts folded. False: it is of this one only, and some of them may be as they were.
+bool Cache::fold_result(const Invocation& inv, bool folded_inputs, Entry* e, std::deque<std::string>* own) {
+  const Bases& bases = *inv.bases();
+  bool all = true;
+  auto fold = [&](std::string_view* text) {
+    std::string out;
+    if (!bases.fold_text(*text, &out)) all = false;
+    else *text = own->emplace_back(std::move(out));
+  };
+  // Marks below an #include are as long as its text, and lines are broken by how long they are.
+  const bool streams = !e->stdout_data.empty() || !e->stderr_data.empty();
+  const auto& words = inv.command.key_args;
+  auto breaks = [](const std::string& w) { return w.starts_with("-fmessage-length") || w.starts_with("-fanalyzer"); };
+  if (streams && (folded_inputs || inv.flags & CC_INV_TERMINAL || std::any_of(words.begin(), words.end(), breaks))) all = false;
+  fold(&e->stdout_data), fold(&e->stderr_data);
+  for (auto& o : e->outputs) {
+    if (o.role != "depfile") {
+      all = all && shows_paths(o.data) && !bases.begins_path_in(o.data);
+      continue;
+    }
+    std::string out;
+    if (!fold_depfile(o.data, inv.command.family, bases, &out)) {
+      all = false;
+      out = "k" + std::string(o.data);
+    }
+    o.data = own->emplace_back(std::move(out));
+  }
+  return all;
 }
 
 uint64_t Cache::Publication::size() const {
@@ -1309,6 +1399,7 @@ void Cache::prefetch(Invocation* const* invs, size_t count, const char* tenant_c
     inv->host_key = from.host_key;
     inv->stream_class = from.stream_class;
     inv->command = from.command;
+    inv->relocation = from.relocation;
     inv->question.cwd = from.question.cwd;
     inv->probe = from.probe;
     inv->key_env = from.key_env;

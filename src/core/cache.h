@@ -38,6 +38,7 @@ struct ResultOwner {
   Chain::Found found;
   std::vector<cc_output> outputs;
   std::vector<std::string> strings;
+  std::deque<std::string> unfolded;
   std::string reason;
 };
 
@@ -134,6 +135,8 @@ class Cache {
   bool rechecked(Invocation* inv, const std::vector<std::pair<std::string, Xxh128>>& made, const Entry& now);
   // An entry with diagnostics lies under `streams_key` if one is given.
   bool find_entry(Invocation* inv, const Digest& key, bool streams_first, ResultOwner* owner, const Digest* streams_key);
+  static void unfold(const Bases& bases, ResultOwner* owner);
+  static bool fold_result(const Invocation& inv, bool folded_inputs, Entry* e, std::deque<std::string>* own);
   bool deliver(Invocation* inv, ResultOwner* owner, bool depfile, std::string* why);
   // False: what is to be asked of it is the next task, or the invocation is refused.
   bool find_compiler(Invocation* inv, uint64_t epoch, std::string* why);

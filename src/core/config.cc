@@ -104,7 +104,7 @@ bool scalar_text(const Json& v, string* out) {
 
 // ---- the environment ---------------------------------------------------------------------------------------------------
 
-enum Var { kDir, kLayers, kReadOnly, kRecache, kTenant, kMode, kDisable, kLog, kStatsLog, kWarn, kStateDir, kMaxSize, kCompression, kConfig, kVarCount };
+enum Var { kDir, kLayers, kReadOnly, kRecache, kTenant, kMode, kDisable, kLog, kStatsLog, kWarn, kStateDir, kMaxSize, kCompression, kConfig, kBaseDirs, kVarCount };
 
 // Variables of others (-1) are only known by name: of the command, and of what loads the library.
 constexpr struct {
@@ -114,7 +114,7 @@ constexpr struct {
              {"CCHAIN_TENANT", kTenant}, {"CCHAIN_MODE", kMode}, {"CCHAIN_DISABLE", kDisable}, {"CCHAIN_LOG", kLog},
              {"CCHAIN_STATS_LOG", kStatsLog}, {"CCHAIN_WARN", kWarn}, {"CCHAIN_STATE_DIR", kStateDir}, {"CCHAIN_MAX_SIZE", kMaxSize},
              {"CCHAIN_COMPRESSION", kCompression}, {"CCHAIN_CONFIG", kConfig}, {"CCHAIN_PREFIX", -1}, {"CCHAIN_ACTIVE", -1}, {"CCHAIN_LIB", -1}, {"CCHAIN_SHELL", -1},
-             {"CCHAIN_TRACE", -1}, {"CCHAIN_BASE_DIRS", -1}};
+             {"CCHAIN_TRACE", -1}, {"CCHAIN_BASE_DIRS", kBaseDirs}};
 
 // ---- the loader --------------------------------------------------------------------------------------------------------
 
@@ -145,8 +145,8 @@ struct LayerState {
   string origin[kFieldCount], wrong[kFieldCount];
 };
 
-enum Top { kTopTenant, kTopMode, kTopStateDir, kTopLog, kTopFlush, kTopMaxEntry, kTopRecheck, kTopExtraEnv, kTopExtraFiles, kTopCompilers, kTopLayers, kTopCount };
-constexpr const char* kTopNames[] = {"tenant", "mode", "state_dir", "log", "flush_timeout_ms", "max_entry_size", "recheck", "extra_env", "extra_files", "compilers", "layers"};
+enum Top { kTopTenant, kTopMode, kTopStateDir, kTopLog, kTopFlush, kTopMaxEntry, kTopRecheck, kTopExtraEnv, kTopExtraFiles, kTopCompilers, kTopBaseDirs, kTopLayers, kTopCount };
+constexpr const char* kTopNames[] = {"tenant", "mode", "state_dir", "log", "flush_timeout_ms", "max_entry_size", "recheck", "extra_env", "extra_files", "compilers", "base_dirs", "layers"};
 
 constexpr const char* kCompilerNames[] = {"compiler", "compiler_identity", "extra_files", "extra_env"};
 
@@ -360,6 +360,12 @@ class Loader {
           if (v.type != Json::kArray) unsafe(where, "\"compilers\" is no array");
           else for (const Json& item : v.items) compiler(item);
           break;
+        case kTopBaseDirs:
+          c_.bases = Bases();
+          if (v.type != Json::kArray) problem(where, "\"base_dirs\" is no array of folders; not used");
+          for (const Json& item : v.items)
+            if (!base_dir(item.type == Json::kString ? string_view(item.string) : string_view(), true, at(item.line))) break;
+          break;
         case kTopLayers:
           layers_given_ = true;
           c_.layers.clear();
@@ -436,6 +442,16 @@ class Loader {
         out->push_back(i.string);
       }
     }
+  }
+
+  // One wrong folder and there is none: the others would be numbered otherwise than in other checkouts.
+  bool base_dir(string_view text, bool from_file, const string& where) {
+    string path, wrong = expand_absolute(text, from_file, &path);
+    if (wrong.empty()) wrong = c_.bases.add(std::move(path));
+    if (wrong.empty()) return true;
+    c_.bases = Bases();
+    problem(where, wrong + "; base_dirs is not used");
+    return false;
   }
 
   void compiler(const Json& v) {
@@ -871,6 +887,19 @@ class Loader {
     for (auto [var, top, name] : {std::tuple{kTenant, kTopTenant, "CCHAIN_TENANT"}, {kMode, kTopMode, "CCHAIN_MODE"},
                                   {kStateDir, kTopStateDir, "CCHAIN_STATE_DIR"}, {kLog, kTopLog, "CCHAIN_LOG"}})
       if (const char* v = env(var); v && set_top(top, v, name, false)) origin_[top] = name;
+    if (env(kBaseDirs)) {
+      c_.bases = Bases();
+      origin_[kTopBaseDirs] = "CCHAIN_BASE_DIRS";
+      for (string_view left = env(kBaseDirs); !left.empty();) {
+        const size_t n = std::min(left.find(':'), left.size());
+        if (n > 0 && !base_dir(left.substr(0, n), false, "CCHAIN_BASE_DIRS")) break;
+        left.remove_prefix(std::min(n + 1, left.size()));
+      }
+    }
+    if (!c_.bases.empty() && c_.mode != Mode::kDirect) {
+      c_.bases = Bases();
+      problem(origin_[kTopBaseDirs], "base_dirs needs the mode \"direct\"; it is not used");
+    }
     if (env(kStatsLog))
       if (string wrong = expand(env(kStatsLog), false, &c_.stats_log); !wrong.empty()) problem("CCHAIN_STATS_LOG", wrong + "; not used");
 
@@ -1052,6 +1081,10 @@ class Loader {
     }
     value("extra_env", joined(c_.extra_env), origin_[kTopExtraEnv]);
     value("extra_files", joined(c_.extra_files), origin_[kTopExtraFiles]);
+    value("base_dirs", joined(c_.bases.dirs()), origin_[kTopBaseDirs]);
+    // For gdb: objects that are shared name their sources so.
+    for (size_t i = 0; i < c_.bases.dirs().size(); i++)
+      value("debugger[" + std::to_string(i) + "]", "set substitute-path " + Bases::name(i) + " " + c_.bases.dirs()[i], origin_[kTopBaseDirs]);
     for (size_t i = 0; i < c_.compilers.size(); i++) value("compilers[" + std::to_string(i) + "]", c_.compilers[i].path, origin_[kTopCompilers]);
     for (size_t i = 0; i < c_.layers.size(); i++) {
       const LayerConfig& l = c_.layers[i];

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "model/relocate.h"
 #include "model/seal.h"
 
 namespace cchain {
@@ -77,6 +78,7 @@ struct Config {
   std::vector<LayerConfig> layers;
   std::vector<std::string> extra_env, extra_files;  // for every compile
   std::vector<CompilerConfig> compilers;            // "compilers": [{…}]
+  Bases bases;                                      // "base_dirs", CCHAIN_BASE_DIRS; none of them if one is wrong
   bool no_library = false;               // the configuration can't be read for want of libcjson
   std::string state_dir;                 // private files: memo, digests, probes, statistics. Default: <root>/private of the first usable disk layer
                                          // that is one user's own (writable, no umask, no keys, no root of another user's), else of the default root; "" if there is none

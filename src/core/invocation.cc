@@ -2,6 +2,7 @@
 #include "core/invocation.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 
 #include "base/fs.h"
@@ -153,6 +154,14 @@ void parse_invocation(const Config& config, std::vector<std::string> argv, Invoc
     q.extra_env = known.env;
   }
   q.extra_files.insert(q.extra_files.end(), config.extra_files.begin(), config.extra_files.end());
+  const char* pwd = config.bases.empty() ? nullptr : inv->env.get("PWD");
+  if (!config.bases.empty() && is_under_base(c, config.bases, inv->cwd, pwd ? pwd : "")) {
+    Relocation r;
+    inv->not_relocated = relocate(c, config.bases, inv->cwd, pwd ? pwd : "", inv->key_env, &r);
+    // What files of the configuration and scripts do with a path nobody knows.
+    if (q.allow_script || !q.extra_files.empty()) inv->not_relocated = "the compiler is one that the configuration describes";
+    if (inv->not_relocated.empty()) inv->relocation = std::move(r);
+  }
   inv->probe = probe_key(q, inv->env);
   inv->stream_class = diagnostic_class(*inv);
   inv->declared = c.outputs;
@@ -166,23 +175,30 @@ namespace {
 template <class Field>
 void key_fields(const Invocation& inv, const std::string& tenant, Field field) {
   const Command& c = inv.command;
+  const Bases* bases = inv.bases();
+  auto path = [&](const char* label, std::string_view p) { bases ? field(label, bases->fold(p)) : field(label, p); };
   field("tenant", tenant);
   field("compiler", inv.compiler->identity);
   field("language", static_cast<uint64_t>(c.language));
-  for (auto& a : c.key_args) field("arg", a);
-  field("source", c.source);
+  if (bases) {
+    field("relocated", uint64_t{1});
+    for (auto& a : folded_args(c, *bases)) field("arg", a);
+  } else {
+    for (auto& a : c.key_args) field("arg", a);
+  }
+  path("source", c.source);
   field("deps", static_cast<uint64_t>(c.deps));
-  field("target", c.dep_target);
+  field("target", bases ? folded_target(c, *bases) : c.dep_target);
   for (auto& o : c.outputs) field("role", o.role);
   if (c.cwd_matters) {
-    field("cwd", inv.cwd);
+    path("cwd", inv.cwd);
     const char* pwd = inv.env.get("PWD");
-    field("pwd", pwd ? pwd : "");
+    path("pwd", pwd ? pwd : "");
   }
   for (auto& e : inv.key_env) field("env", e);
   // The search path as the compiler made it: a directory that appears, vanishes or becomes another's double is another path.
-  for (auto& d : inv.compiler->quote_dirs) field("quote", d);
-  for (auto& d : inv.compiler->bracket_dirs) field("bracket", d);
+  for (auto& d : inv.compiler->quote_dirs) path("quote", d);
+  for (auto& d : inv.compiler->bracket_dirs) path("bracket", d);
   field("notes", inv.compiler->notes);
 }
 
@@ -215,6 +231,22 @@ std::vector<ExplainField> labelled_fields(const Invocation& inv, const std::stri
   out.push_back({" path", inv.compiler_path});
   out.push_back({" messages", inv.stream_class});
   return out;
+}
+
+void check_relocation(Invocation* inv) {
+  if (!inv->relocation) return;
+  const CompilerInfo& info = *inv->compiler;
+  const Bases& bases = *inv->relocation->bases;
+  auto beside = [&](const std::string& d) { return bases.where(d) == Bases::Where::kBeside; };
+  const size_t version = info.version.find(" version ");
+  const int major = version == std::string::npos ? 0 : atoi(info.version.c_str() + version + 9);
+  std::string& why = inv->not_relocated;
+  if (major < (info.family == Family::kGcc ? 8 : 10)) why = "the compiler is too old for -ffile-prefix-map";
+  if (info.own_maps) why = "the compiler's own configuration maps prefixes";
+  if (bases.in(info.notes)) why = "the compiler names a base folder in what it prints";
+  if (std::any_of(info.quote_dirs.begin(), info.quote_dirs.end(), beside) || std::any_of(info.bracket_dirs.begin(), info.bracket_dirs.end(), beside))
+    why = "a folder of the search path begins as a base folder does";
+  if (!why.empty()) inv->relocation.reset();
 }
 
 std::vector<std::string> command_with(const Invocation& inv, const std::vector<std::string>& extra) {

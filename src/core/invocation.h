@@ -17,6 +17,7 @@
 #include "model/command.h"
 #include "model/compiler.h"
 #include "model/entry.h"
+#include "model/relocate.h"
 
 namespace cchain {
 
@@ -60,6 +61,8 @@ struct Invocation {
   std::string stream_class;
   std::vector<std::pair<std::string, Digest>> response_files;  // as they were when the command was parsed
   std::vector<std::string> key_env;  // NAME=value of all variables that are in the key
+  std::optional<Relocation> relocation;  // results are shared between checkouts
+  std::string not_relocated;             // why they are not, of a command that has to do with a base folder
 
   // What lookups learnt.
   std::string tenant;
@@ -71,6 +74,7 @@ struct Invocation {
   std::unique_ptr<Closure> closure;
   std::string direct_refused;      // why the direct mode can't answer for it
   bool missed = false;             // a lookup has missed: it may be stored
+  bool maps_asked = false;         // of a relocated one: the host was given the compile with the prefix maps
   std::string miss_reason;         // as it was counted; empty: it was not
   int64_t missed_ns = 0;
   bool explained = false;          // that it can't be cached is on record
@@ -98,6 +102,8 @@ struct Invocation {
   std::vector<cc_output> outputs_c;
   std::unique_ptr<TakenOutputs> taken;  // by a store that is still to come
 
+  const Relocation* relocated() const { return relocation ? &*relocation : nullptr; }
+  const Bases* bases() const { return relocation ? relocation->bases : nullptr; }
   void close_temporaries() { deps_fd.reset(), asm_deps_fd.reset(); }
 };
 
@@ -120,6 +126,8 @@ void parse_invocation(const Config& config, std::vector<std::string> argv, Invoc
 Digest base_key(const Invocation& inv, const std::string& tenant);
 // The same for people, and what else they want to know of the compiler; empty before the compiler is known. Values of variables that might be secrets are digests.
 std::vector<ExplainField> labelled_fields(const Invocation& inv, const std::string& tenant);
+// Leaves the invocation relocated only if all that lookups learnt of the compiler allows it.
+void check_relocation(Invocation* inv);
 // `argv` of the command with `extra` words right behind the compiler.
 std::vector<std::string> command_with(const Invocation& inv, const std::vector<std::string>& extra);
 // The words that print the preprocessed source.

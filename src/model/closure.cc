@@ -766,6 +766,7 @@ bool Closure::finish(const Evidence& e, uint64_t epoch, std::string* set_bytes) 
   if (assembler && !e.assembler_read_nothing) return refuse("assembler source, and its assembler does not say what it read");
   if (!check_twins()) return false;
   PlaceSetBuilder set;
+  set.bases = e.bases;
   if (gch_) set.flags |= PlaceSet::kGch;
   std::vector<uint32_t> chain_dirs;
   for (auto& d : chain_) chain_dirs.push_back(set.dir(d));

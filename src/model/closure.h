@@ -40,6 +40,7 @@ class Closure {
     bool assembler_read_nothing = false;             // the assembler's dependency file says so
     bool source_date_epoch = false;                  // the variable is set (and in the key)
     bool system_dirs_by_variable = false;            // C_INCLUDE_PATH or the like is set
+    const Bases* bases = nullptr;                    // of a relocated compile: paths of the set are folded
   };
   // After the compile. False: not to be stored, refused() says why.
   bool finish(const Evidence& evidence, uint64_t epoch, std::string* set_bytes);

@@ -311,6 +311,7 @@ bool Probe::read_verbose(std::string_view text) {
         if (q_.family == Family::kGcc) install_dir_ = std::string(path_dir(absolute(words[0])));
         for (size_t i = 1; i < words.size(); i++) {
           const std::string& w = words[i];
+          info->own_maps = info->own_maps || w.find("-prefix-map=") != w.npos;
           // A file that the driver gives to its compiler by itself (a sanitizer's list) is part of what the compiler is.
           size_t path = w[0] == '/' ? 0 : w.find("=/") + 1;
           FileId id;
@@ -608,7 +609,7 @@ bool Probe::finish() {
 
 std::string encode_compiler(const CompilerInfo& c) {
   std::string out;
-  put_varint(&out, 3);
+  put_varint(&out, 4);
   put_varint(&out, static_cast<uint64_t>(c.family));
   auto digest = [&](const Digest& d) { put_string(&out, std::string_view(reinterpret_cast<const char*>(d.b.data()), 32)); };
   digest(c.identity);
@@ -620,6 +621,7 @@ std::string encode_compiler(const CompilerInfo& c) {
     for (auto& d : *list) put_string(&out, d);
   }
   put_string(&out, c.notes);
+  put_varint(&out, c.own_maps);
   put_string(&out, c.places);
   uint64_t check = xxh64(out);
   out.append(reinterpret_cast<const char*>(&check), 8);
@@ -633,7 +635,7 @@ bool decode_compiler(std::string_view bytes, CompilerInfo* c) {
   bytes.remove_suffix(8);
   if (xxh64(bytes) != check) return false;
   Reader r(bytes);
-  if (r.varint() != 3) return false;
+  if (r.varint() != 4) return false;
   c->family = static_cast<Family>(r.varint());
   auto digest = [&](Digest* d) {
     std::string_view s = r.string();
@@ -649,6 +651,7 @@ bool decode_compiler(std::string_view bytes, CompilerInfo* c) {
     for (uint64_t i = 0; i < n; i++) list->emplace_back(r.string());
   }
   c->notes = r.string();
+  c->own_maps = r.varint();
   c->places = r.string();
   return r.ok() && r.at_end();
 }

@@ -27,6 +27,7 @@ struct CompilerInfo {
   std::vector<std::string> bracket_dirs;  // searched for both; all as the compiler spells them, in its order
   std::vector<std::string> given_files;   // files that the driver hands to its compiler by itself; clang lists them as dependencies
   std::string notes;                      // warnings that every compile with these flags begins with
+  bool own_maps = false;                  // the driver gives its compiler prefix maps that no word of the command asks for
   std::string places;                     // what all this depends on (private: holds inode numbers)
   Digest expected;                        // what evaluating them gives as long as it is true
 };

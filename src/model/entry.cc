@@ -138,7 +138,7 @@ std::string encode_record(const InputsRecord& r, const Digest& invocation_key) {
   out.append(view(invocation_key));
   put_varint(&out, r.sets.size());
   for (auto& s : r.sets) {
-    put_varint(&out, s.streams ? 1 : 0);
+    put_varint(&out, s.flags());
     put_string(&out, s.places);
   }
   put_hash(&out);
@@ -160,7 +160,7 @@ EntryState decode_record(std::string_view bytes, const Digest& invocation_key, I
   if (n > InputsRecord::kMaxSets) return EntryState::kForeign;
   for (uint64_t i = 0; i < n; i++) {
     InputsRecord::Set s;
-    s.streams = in.varint() & 1;
+    s.set_flags(in.varint());
     s.places = in.string();
     r->sets.push_back(std::move(s));
   }

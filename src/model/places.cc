@@ -81,6 +81,8 @@ bool PlaceSet::decode(std::string_view bytes) {
 }
 
 uint32_t PlaceSetBuilder::dir(std::string_view path) {
+  std::string folded;
+  if (bases) path = folded = bases->fold(path);
   auto it = dir_index_.find(path);
   if (it != dir_index_.end()) return it->second;
   uint32_t n = static_cast<uint32_t>(dirs_.size());
@@ -157,7 +159,7 @@ std::string PlaceSetBuilder::encode() const {
 }
 
 Evaluation evaluate(Looker& looker, Table& memo, const Digest& base, std::string_view set_bytes, std::string_view cwd, uint64_t epoch,
-                    std::vector<Seen>* used) {
+                    std::vector<Seen>* used, const Relocation* relocation) {
   Evaluation ev;
   PlaceSet set;
   if (!set.decode(set_bytes)) {
@@ -195,7 +197,7 @@ Evaluation evaluate(Looker& looker, Table& memo, const Digest& base, std::string
   for (size_t i = 0; i < nd; i++) {
     std::string_view p = set.dirs[i];
     if (p.empty() || p[0] != '/') {
-      joined.push_back(p.empty() ? std::string(cwd) : path_join(cwd, p));
+      joined.push_back(p.empty() ? std::string(cwd) : path_join(cwd, relocation ? relocation->bases->unfold(p) : p));
       p = joined.back();
     }
     dirs[i] = looker.node(p);
@@ -288,7 +290,12 @@ Evaluation evaluate(Looker& looker, Table& memo, const Digest& base, std::string
     h.update(set_digest.b.data(), 32);
     h.update(hashes, sizeof hashes);
     h.update(cwd);
-    return h.finish();
+    if (!relocation) return h.finish();
+    KeyHasher kh("memo relocated 1");
+    kh.field("of", h.finish());
+    kh.field("exact", relocation->exact ? 1 : 0);
+    relocation->bases->add_to(&kh);
+    return kh.finish();
   };
   Table::Value v;
   if (any(kHot) && !check_names(kHot)) return ev;
@@ -296,6 +303,7 @@ Evaluation evaluate(Looker& looker, Table& memo, const Digest& base, std::string
   auto known = [&](bool with_busy) {
     if (!memoizable || !memo.get(memo_key(with_busy), &v)) return false;
     memcpy(ev.key.b.data(), v.data(), 32);
+    ev.folded = v[32];
     ev.matched = true;
     return true;
   };
@@ -319,6 +327,15 @@ Evaluation evaluate(Looker& looker, Table& memo, const Digest& base, std::string
         ev.why = files[i]->path + ": " + strerror(e);
         return ev;
       }
+      if (relocation && kind == PlaceKind::kInput) {
+        Folding folding;
+        if (int e = relocated_digest(&memo, files[i], d, *relocation, &d, &folding)) {
+          ev.why = files[i]->path + ": " + strerror(e);
+          return ev;
+        }
+        ev.folded = ev.folded || folding != Folding::kNone;
+        if (folding == Folding::kApart && ev.apart.empty()) ev.apart = files[i]->path;
+      }
       digests.append(reinterpret_cast<const char*>(d.b.data()), 32);
     } else if (kind == PlaceKind::kWhich) {
       FileId id = looker.look(files[i], epoch).id;
@@ -335,6 +352,7 @@ Evaluation evaluate(Looker& looker, Table& memo, const Digest& base, std::string
   if (memoizable) {
     v.fill(0);
     memcpy(v.data(), ev.key.b.data(), 32);
+    v[32] = ev.folded;
     memo.put(memo_key(false), v);
     if (two) memo.put(memo_key(true), v);
   }

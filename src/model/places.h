@@ -13,6 +13,7 @@
 #include "base/hash.h"
 #include "base/table.h"
 #include "model/looker.h"
+#include "model/relocate.h"
 
 namespace cchain {
 
@@ -49,6 +50,7 @@ struct PlaceSet {
 class PlaceSetBuilder {
  public:
   uint32_t flags = 0;
+  const Bases* bases = nullptr;  // directories under one are folded
   // The search chain first: its directories get the numbers 0… in this order.
   uint32_t dir(std::string_view path);
   void file(std::string_view dir_path, std::string_view name, PlaceKind kind, bool plain);
@@ -83,12 +85,14 @@ struct Seen {
 struct Evaluation {
   bool matched = false;  // everything that should be there is, nothing that should not
   Digest key;
+  bool folded = false;   // of a relocated compile: a file is in the key by another digest than that of its bytes
+  std::string apart;     // such a file that keeps it apart from other checkouts, if that was found out now
   std::string why;       // if not matched: the first place that differs
 };
 
 // `base` is what the key builds upon (an invocation key, a probe key). `memo` remembers keys by the identities of all places: see DESIGN.md. `used`, if given,
-// receives every file that was looked at.
+// receives every file that was looked at. `relocation`: of a relocated compile.
 Evaluation evaluate(Looker& looker, Table& memo, const Digest& base, std::string_view set_bytes, std::string_view cwd, uint64_t epoch,
-                    std::vector<Seen>* used = nullptr);
+                    std::vector<Seen>* used = nullptr, const Relocation* relocation = nullptr);
 
 }  // namespace cchain

@@ -23,7 +23,7 @@ packages_of() {
   local build='gcc g++ make libssl-dev libxxhash-dev libzstd-dev libcjson-dev libcurl4-openssl-dev'
   case $1 in
     build) echo "$build" ;;
-    test) echo "$build dpkg-dev libcmocka-dev pkg-config clang $(clang_rt) ninja-build cmake autoconf strace python3 python3-pip ccache valgrind fakeroot abigail-tools groff mandoc man-db fish zsh" ;;
+    test) echo "$build dpkg-dev libcmocka-dev pkg-config clang $(clang_rt) ninja-build cmake autoconf strace python3 python3-pip ccache valgrind fakeroot abigail-tools groff mandoc man-db fish zsh gdb" ;;
     browser) echo chromium ;;
     quickstart) echo "$build ninja-build cmake python3 dpkg-dev" ;;
     packaging) echo "$build dpkg-dev ninja-build python3 debootstrap mandoc" ;;

@@ -263,7 +263,7 @@ void no_home(void**) {
 void environment(void**) {
   Config c = from_env({"HOME=/h", "CCHAIN_TENANT=team", "CCHAIN_MODE=direct+preprocess", "CCHAIN_DISABLE=yes", "CCHAIN_RECACHE=1", "CCHAIN_WARN=on",
                        "CCHAIN_LOG=build.log", "CCHAIN_STATS_LOG=/s", "CCHAIN_STATE_DIR=~/st", "CCHAIN_MAX_SIZE=2G", "CCHAIN_COMPRESSION=off",
-                       "CCHAIN_PREFIX=distcc", "CCHAIN_BASE_DIRS=/a", "CCHAIN_LIB=x", "CCHAIN_TRACE=1"});
+                       "CCHAIN_PREFIX=distcc", "CCHAIN_LIB=x", "CCHAIN_TRACE=1"});
   assert_int_equal(c.problems.size(), 0);
   EQ(c.tenant, "team");
   assert_true(c.mode == Mode::kDirectPreprocess);
