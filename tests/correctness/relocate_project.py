@@ -49,7 +49,8 @@ class Checkout:
                     'CXX': cc.replace('gcc', 'g++').replace('clang', 'clang++')}
         if door == 'ninja':
             self.env['NINJA_CACHE'] = LIBRARY
-        flags = ['-DCMAKE_BUILD_TYPE=Debug', '-DJSONCPP_WITH_POST_BUILD_UNITTEST=OFF', '-DCMAKE_EXPORT_COMPILE_COMMANDS=ON', '-DCMAKE_COLOR_DIAGNOSTICS=OFF']
+        flags = ['-DCMAKE_BUILD_TYPE=Debug', '-DJSONCPP_WITH_POST_BUILD_UNITTEST=OFF', '-DCMAKE_EXPORT_COMPILE_COMMANDS=ON', '-DCMAKE_COLOR_DIAGNOSTICS=OFF',
+                 '-DCCACHE_EXECUTABLE=']  # this project puts itself behind ccache if it finds it
         if door == 'command':
             flags.append('-DCMAKE_CXX_COMPILER_LAUNCHER=' + CCHAIN)
         run(['cmake', '-G', 'Ninja', '-S', self.src, '-B', self.out, *flags], env=dict(self.env, NINJA_CACHE='0', CCHAIN_DISABLE='1'))
