@@ -38,8 +38,12 @@ constexpr const char kRecheck[] = "recheck: it is compiled again, to be compared
 // without what both compilers write behind all code.
 bool is_cut(std::string_view role, std::string_view d) {
   auto has = [&](const char* text) { return memmem(d.data(), d.size(), text, strlen(text)) != nullptr; };
+  if (role == "su") return !d.empty() && d.back() != '\n';
+  if (role == "ci") return !d.ends_with("}\n");
+  if (role == "gcno") return d.size() < 16;
+  if (role == "optrecord") return d.size() > 2 && d.substr(0, 2) == "\x1f\x8b" ? d.size() < 20 : !d.empty() && d.back() != '\n';
   if (role == "assembly") return d.empty() || d.back() != '\n' || !(has(".note.GNU-stack") || has(".ident") || has("llvm.ident"));
-  if (role != "object") return false;
+  if (role != "object" && role != "dwo") return false;
   if (d.substr(0, 4) == "BC\xC0\xDE" || d.substr(0, 4) == "\xDE\xC0\x17\x0B") return false;  // LLVM's, under -flto
   if (d.size() < EI_NIDENT || memcmp(d.data(), ELFMAG, SELFMAG) != 0) return true;
   auto cut = [&](auto h) {
@@ -402,11 +406,10 @@ void Cache::task(Invocation* inv, cc_task* out) {
     fd->reset();
     return std::string();
   };
-  bool preprocessed = c.language == Language::kCPreprocessed || c.language == Language::kCxxPreprocessed;
   const bool assembles = c.family == Family::kGcc && !inv->declared.empty() && inv->declared[0].role == "object";
   if (inv->missed && inv->closure) {
     std::string path;
-    if (c.deps == Command::kNone && !preprocessed && !(path = temporary(&inv->deps_fd)).empty()) extra.insert(extra.end(), {"-MD", "-MF", path});
+    if (c.deps == Command::kNone && c.reads_headers() && !(path = temporary(&inv->deps_fd)).empty()) extra.insert(extra.end(), {"-MD", "-MF", path});
     // What the assembler read is known for certain by its own word only.
     if (assembles && !(path = temporary(&inv->asm_deps_fd)).empty()) extra.push_back("-Wa,--MD," + path);
     std::vector<std::string> outputs;
@@ -665,6 +668,7 @@ int Cache::find(Invocation* inv, const std::string& tenant, uint64_t e, ResultOw
     }
     if (behind_) behind_->send_spooled();
     if (config_.recache) owner->reason = "recache is on";
+    inv->direct_missed = owner->reason;
     inv->missed = true;
     inv->maps_asked = false;
     inv->missed_ns = now_ns();
@@ -703,6 +707,8 @@ int Cache::find(Invocation* inv, const std::string& tenant, uint64_t e, ResultOw
       owner->reason = owner->found.untrusted.empty() ? "the preprocessed source is new" : owner->found.untrusted;
     }
   }
+  // The preprocessed source was of no use: it missed for the reason that the look-up before it gave.
+  if (owner->reason.empty()) owner->reason = inv->direct_missed;
   inv->next_task = CC_TASK_COMPILE;
   bool direct_out = !inv->direct_refused.empty();
   bool preprocess_out = !uses_preprocess() || !inv->preprocess_refused.empty() || (inv->to_recheck && !inv->preprocessed);
@@ -744,18 +750,18 @@ bool Cache::deliver(Invocation* inv, ResultOwner* owner, bool depfile, std::stri
     *why = first + ": " + strerror(err);
     return false;
   }
-  std::string made;  // a dependency file that did not stand there before
+  std::vector<std::string> made;  // what did not stand there before
   for (size_t k = outputs.size(); k-- > 0;) {  // the object last
     if (!outputs[k]) continue;
     std::string path = path_join(inv->cwd, inv->declared[k].path);
-    bool through = inv->declared[k].role == "depfile" && !inv->from_key;
-    if (through && !depfile) continue;
+    if (inv->declared[k].role == "depfile" && !inv->from_key && !depfile) continue;
+    const bool through = k > 0 && !inv->from_key;  // all but the object are written where they stand
     bool fresh = false;
     err = through ? deliver_through(path, outputs[k]->data, &fresh) : deliver_replacing(path, outputs[k]->data, outputs[k]->mode);
-    if (fresh) made = path;
+    if (fresh) made.push_back(path);
     if (err) {
       // The compile that follows may fail without writing it.
-      if (!made.empty()) unlink(made.c_str());
+      for (auto& m : made) unlink(m.c_str());
       *why = path + ": " + strerror(err);
       return false;
     }

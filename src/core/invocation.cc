@@ -128,6 +128,7 @@ void parse_invocation(const Config& config, std::vector<std::string> argv, Invoc
   bool cxx = c.language == Language::kCxx || c.language == Language::kCxxPreprocessed || c.language == Language::kObjCxx;
   q.language = cxx ? "c++" : "c";
   q.args = c.probe_args;
+  q.objcopy = c.runs_objcopy;
   static constexpr const char* kDirOption[] = {"-iquote", "-I", "-isystem", "-idirafter"};
   for (auto& d : c.search_dirs) {
     q.args.push_back(kDirOption[d.kind]);
@@ -165,7 +166,7 @@ void parse_invocation(const Config& config, std::vector<std::string> argv, Invoc
   inv->probe = probe_key(q, inv->env);
   inv->stream_class = diagnostic_class(*inv);
   inv->declared = c.outputs;
-  inv->declared_flags.assign(c.outputs.size(), 0);
+  for (auto& o : c.outputs) inv->declared_flags.push_back(o.optional ? CC_OUTPUT_OPTIONAL : 0);
   for (auto& o : c.outputs)
     if (o.path == "/dev/null" || o.path == "-") return refuse("the output " + o.path + " is no file");
 }
@@ -190,6 +191,7 @@ void key_fields(const Invocation& inv, const std::string& tenant, Field field) {
   field("deps", static_cast<uint64_t>(c.deps));
   field("target", bases ? folded_target(c, *bases) : c.dep_target);
   for (auto& o : c.outputs) field("role", o.role);
+  if (c.output_matters) field("output", c.output);
   if (c.cwd_matters) {
     path("cwd", inv.cwd);
     const char* pwd = inv.env.get("PWD");

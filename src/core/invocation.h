@@ -73,6 +73,7 @@ struct Invocation {
   bool keys_known = false;
   std::unique_ptr<Closure> closure;
   std::string direct_refused;      // why the direct mode can't answer for it
+  std::string direct_missed;       // why it had no hit
   bool missed = false;             // a lookup has missed: it may be stored
   bool maps_asked = false;         // of a relocated one: the host was given the compile with the prefix maps
   std::string miss_reason;         // as it was counted; empty: it was not

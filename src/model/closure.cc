@@ -206,7 +206,7 @@ bool Closure::scan_file(size_t i) {
   if (int e = looker_->scan(node, epoch_, assembler, &scan)) return refuse(node->path + ": " + strerror(e));
   files_[i].scan = scan;
   if (scan->flags & kScanAsmDoubt && !files_[i].own) asm_doubt_ = true;
-  if (command_->language == Language::kCPreprocessed || command_->language == Language::kCxxPreprocessed) return true;
+  if (!command_->reads_headers()) return true;
   std::string dir = files_[i].dir;
   for (const ScanOperand& op : scan->operands) {
     if (op.kind >= ScanOperand::kMacro) {
@@ -600,8 +600,7 @@ bool Closure::explore_files(const Command& command, const CompilerInfo& compiler
     define(std::string(a.size() > 2 ? a.substr(2) : i + 1 < command.key_args.size() ? std::string_view(command.key_args[i + 1]) : std::string_view()));
   }
   if (!defines_text_.empty()) defines_ = cchain::scan(defines_text_);
-  bool preprocessed = command.language == Language::kCPreprocessed || command.language == Language::kCxxPreprocessed;
-  if (!preprocessed) {
+  if (command.reads_headers()) {
     std::vector<ScanOperand> ops = {{ScanOperand::kInclude, false, "stdc-predef.h"}};
     for (auto* list : {&command.imacros, &command.includes})
       for (auto& f : *list) ops.push_back({ScanOperand::kInclude, true, f});
@@ -656,8 +655,7 @@ bool Closure::check_flags(uint32_t flags, const std::string& where, bool own, co
   // gcc's assembler will say what it has read.
   const bool told = e.assembler_read_nothing || (early && gch_);
   if (flags & kScanAsmFile && assembles && !told) return in(".incbin or .include");
-  bool preprocessed = command_->language == Language::kCPreprocessed || command_->language == Language::kCxxPreprocessed;
-  if (!preprocessed) {
+  if (command_->reads_headers()) {
     if (flags & kScanComputedInclude) return in("an #include of a macro");
     if (flags & kScanComputedHas) return in("a __has_include of a macro");
     if (flags & kScanDate && !(e.source_date_epoch && command_->family == Family::kGcc)) return in("__DATE__ or __TIME__");

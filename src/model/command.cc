@@ -195,6 +195,7 @@ class Parser {
         for (std::string_view name : {"-fsanitize", "-fdebug", "-fpseudo-probe"}) cmd_.columns_matter |= text.starts_with(name);
         return to_probe();
       case Act::kCwd:  // -flto and -fcoverage-mapping among them
+        lto_ = lto_ || text.starts_with("-flto");
         cmd_.cwd_matters = cmd_.columns_matter = true;
         return to_probe();
       case Act::kIgnore: return;
@@ -310,6 +311,30 @@ class Parser {
         dep_targets_ += act == Act::kMT ? 'T' : 'Q';
         dep_targets_ += value;
         return;
+      // No words of the probe, which would leave these files itself.
+      case Act::kArcs:
+      case Act::kNotes:
+      case Act::kCoverage:
+        coverage_ = true;
+        if (act != Act::kArcs) beside("gcno", ".gcno");
+        cmd_.cwd_matters = cmd_.columns_matter = cmd_.output_matters = true;
+        return to_key();
+      case Act::kStackUsage:
+        beside("su", ".su", cmd_.family == Family::kClang);  // clang: none without a function
+        return to_key();
+      case Act::kCallGraph:
+        if (cmd_.family == Family::kClang) return refuse("unknown option " + quoted_word(text));
+        beside("ci", ".ci");
+        return to_key();
+      case Act::kRecord:
+        cmd_.columns_matter = true;
+        beside("optrecord", cmd_.family == Family::kClang ? ".opt.yaml" : ".opt-record.json.gz");
+        return to_key();
+      case Act::kDwo:
+        beside("dwo", ".dwo", cmd_.family == Family::kClang);  // clang: none without -g
+        cmd_.runs_objcopy = cmd_.family == Family::kGcc;
+        cmd_.cwd_matters = cmd_.columns_matter = cmd_.output_matters = true;
+        return to_key();
       case Act::kToAssembler: return to_assembler(text, value);
       case Act::kToPreprocessor: return to_preprocessor(text, value);
       case Act::kToClang:
@@ -469,6 +494,49 @@ class Parser {
     probe(value);
   }
 
+  // Only an assembler that lists what it reads can be believed: macros of its own may make any directive.
+  void assembler() {
+    if (cmd_.family == Family::kClang) return refuse("assembler source");
+    if (assembly_) return refuse("option -S of an assembler source");
+    if (!beside_.empty() || coverage_) return refuse("an option that leaves files beside the object, of an assembler source");
+    if (cmd_.language == Language::kAsm && cmd_.deps != Command::kNone) return refuse("a dependency file of a source that is not preprocessed");
+  }
+
+  void beside(const char* role, const char* suffix, bool optional = false) {
+    for (auto& f : beside_)
+      if (f.role == role) return;
+    beside_.push_back({role, suffix, optional});
+  }
+
+  // Names of what options leave beside the output, as both compilers make them (gcc 12, clang 14).
+  void name_beside(std::string_view source_base) {
+    if (beside_.empty() && !coverage_) return;
+    if (lto_) return refuse("-flto with an option that leaves files beside the object: they come with the link");
+    const bool seeded = std::any_of(cmd_.key_args.begin(), cmd_.key_args.end(), [](const std::string& w) { return w.starts_with("-frandom-seed"); });
+    if (coverage_ && seeded && cmd_.family == Family::kGcc) return refuse("option -frandom-seed with coverage removes the .gcda");
+    std::string_view base = base_of(cmd_.output);
+    if (base[0] == '.') return refuse("names of what is left beside " + quoted_word(cmd_.output));
+    for (auto& f : beside_) {
+      std::string suffix = f.path;
+      if (f.role == "optrecord") {
+        if (cmd_.family == Family::kClang && !output_given_) return refuse("option -fsave-optimization-record without -o");
+        if (cmd_.family == Family::kGcc) {
+          const size_t dot = source_base.find_last_of('.');
+          if (dot == source_base.npos) return refuse("option -fsave-optimization-record of a source without a suffix");
+          suffix = std::string(source_base.substr(dot)) + suffix;
+        }
+      }
+      if (f.role == "dwo" && assembly_) {
+        if (cmd_.family == Family::kGcc) continue;
+        return refuse("option -gsplit-dwarf with -S");
+      }
+      cmd_.outputs.push_back({f.role, with_suffix(cmd_.output, suffix), f.optional});
+    }
+    for (size_t i = 0; i < cmd_.outputs.size(); i++)
+      for (size_t k = 0; k <= i; k++)
+        if (cmd_.outputs[i].path == cmd_.source || (k < i && cmd_.outputs[i].path == cmd_.outputs[k].path)) return refuse("two outputs have the name " + quoted_word(cmd_.outputs[i].path));
+  }
+
   void finish() {
     if (!compile_ && !assembly_) return refuse("no -c: it links");
     if (!have_source_) return refuse("no source file");
@@ -484,8 +552,8 @@ class Parser {
     cmd_.date_time_silenced = silenced_ || no_date_time_;
     cmd_.outputs.push_back({assembly_ ? "assembly" : "object", cmd_.output});
     dependencies(source_base);
-    // clang's assembler does not say what it read, and gcc's driver lists nothing for what is not preprocessed.
-    if (cmd_.language == Language::kAsm || (cmd_.language == Language::kAsmCpp && (assembly_ || cmd_.family == Family::kClang))) refuse("assembler source");
+    name_beside(source_base);
+    if (cmd_.language == Language::kAsm || cmd_.language == Language::kAsmCpp) assembler();
   }
 
   void dependencies(std::string_view source_base) {
@@ -524,7 +592,8 @@ class Parser {
   std::string_view base_;
   size_t at_ = 0;
   bool only_files_ = false, have_source_ = false;
-  bool compile_ = false, assembly_ = false, verbose_asm_ = false, output_given_ = true;
+  bool compile_ = false, assembly_ = false, verbose_asm_ = false, output_given_ = true, coverage_ = false, lto_ = false;
+  std::vector<CommandOutput> beside_;  // with the suffix for a path
   bool silenced_ = false, no_date_time_ = false;
   bool explicit_ = false;
   Language language_ = Language::kC;

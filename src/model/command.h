@@ -24,6 +24,7 @@ struct SearchDir {
 struct CommandOutput {
   std::string role;  // "object", "depfile", …
   std::string path;  // as spelled or as the compiler derives it
+  bool optional = false;  // the compiler may leave none
 };
 
 // What the words in front of the compiler are.
@@ -42,7 +43,7 @@ struct Command {
   bool language_explicit = false;   // by -x
   std::string source;               // as spelled
   std::string output;               // -o, or the derived default, as spelled
-  std::vector<CommandOutput> outputs;  // object first, then depfile if one was asked for
+  std::vector<CommandOutput> outputs;  // object (or assembly) first, then depfile if one was asked for, then what options leave beside it
 
   // Words that are in the key, in their order, with joined and separate forms kept as spelled. Not among them: the compiler,
   // the source, -o and its operand, the names of the dependency file and whatever steers the dependency file only (below).
@@ -65,6 +66,11 @@ struct Command {
                                           // (a canonical string for the key; empty if kNone)
   bool dep_phony = false;                 // -MP
 
+  // Whether it is preprocessed at all.
+  bool reads_headers() const { return language != Language::kCPreprocessed && language != Language::kCxxPreprocessed && language != Language::kAsm; }
+
+  bool runs_objcopy = false;              // gcc takes the object apart by it
+  bool output_matters = false;            // the output's name reaches the object or what stands beside it (coverage, split DWARF)
   bool cwd_matters = false;               // some option lets the working directory reach the object (-g…, --coverage, …)
   bool native = false;                    // -march=native and the like (the probe tells what they mean)
   bool debug_macros = false;              // -g3 or -ggdb3

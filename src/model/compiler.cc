@@ -150,6 +150,7 @@ Digest probe_key(const ProbeQuestion& q, const Environment& env) {
   h.field("cwd", q.cwd);
   h.field("identity", q.stated_identity);
   h.field("script", q.allow_script ? 1 : 0);
+  if (q.objcopy) h.field("objcopy", 1);
   for (const auto& f : q.extra_files) h.field("extra file", f);
   for (const auto& e : q.extra_env) {
     const char* v = env.get(e);
@@ -498,6 +499,33 @@ bool Probe::read_verbose(std::string_view text) {
       assembler = found;
     }
     programs_.push_back(absolute(assembler));
+  }
+  if (q_.objcopy) {
+    // Looked for as the assembler is: in the compiler's own folders, then on PATH.
+    std::vector<std::string> dirs;
+    for (auto& p : prefixes)
+      for (const std::string& middle : {std::string(), info->target + "/", info->target + "/" + install_dir_.substr(install_dir_.rfind('/') + 1) + "/"}) {
+        want_absent(absolute(p), middle + "objcopy", "");
+        want_absent(std::string(path_dir(absolute(p) + middle + "objcopy")), std::string(path_base(absolute(p) + middle + "objcopy")), "");
+      }
+    dirs = compiler_path;
+    const char* path = env_.get("PATH");
+    for (std::string_view d : split(path ? path : "/bin:/usr/bin", ':')) dirs.push_back(d.empty() ? q_.cwd : absolute(d));
+    std::string found;
+    for (auto& d : dirs) {
+      FileId id;
+      std::string candidate = path_join(d, "objcopy");
+      if (stat_file(candidate.c_str(), &id) == 0 && id.is_regular() && (id.mode & 0111)) {
+        found = candidate;
+        break;
+      }
+      want_absent(d, "objcopy", "");
+    }
+    if (found.empty()) {
+      refuse("objcopy, which the compiler runs, was not found");
+      return false;
+    }
+    programs_.push_back(found);
   }
   info->given_files = files_;
   pending_ = info;

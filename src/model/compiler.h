@@ -65,6 +65,7 @@ struct ProbeQuestion {
   std::vector<std::string> extra_files;     // configuration: files of the compiler that nobody else knows of
   std::vector<std::string> extra_env;
   bool allow_script = false;
+  bool objcopy = false;                     // the driver runs it (-gsplit-dwarf, which itself would leave a file)
 };
 Digest probe_key(const ProbeQuestion& q, const Environment& env);
 

@@ -36,6 +36,8 @@ enum class Act : uint8_t {
   kDebug, kWarning, kPedantic, kNoWarnings, kOptimize, kMachine, kParam, kTarget,
   kColor, kDiagnosticsFormat, kCharset, kBlockSections, kVerboseAsm,
   kMD, kMMD, kMF, kMT, kMQ, kMP,
+  kArcs, kNotes, kCoverage,  // -fprofile-arcs, -ftest-coverage, --coverage: counters in the object, a .gcno beside it
+  kStackUsage, kCallGraph, kRecord, kDwo,
   kToAssembler,     // -Wa,
   kToPreprocessor,  // -Wp,
   kToClang,         // -Xclang

@@ -51,7 +51,8 @@ constexpr std::string_view kPathOptions[] = {"-iquote", "-isystem", "-idirafter"
 constexpr std::string_view kOpaque[] = {"-D", "-U", "-L", "-l", "-u", "-z", "-x", "-Xlinker", "-Xclang", "-mllvm", "-target", "--param", "-mthread-model"};
 // What these make of a path is not to be found in the object by its text.
 constexpr std::string_view kHiding[] = {"-flto", "-fsanitize", "-funique-internal-linkage-names", "-funique-source-file-names", "-fprofile", "-fcoverage", "-fcs-profile",
-                                        "-fpseudo-probe", "-fmemory-profile", "-gembed-source", "-fwhole-program-vtables", "-fcanon-prefix-map", "--coverage", "-coverage", "-ftest-coverage"};
+                                        "-fpseudo-probe", "-fmemory-profile", "-gembed-source", "-fwhole-program-vtables", "-fcanon-prefix-map", "--coverage", "-coverage", "-ftest-coverage",
+                                        "-fsave-optimization-record", "-gsplit-dwarf"};
 
 // f(word, where its path begins or npos) for each word.
 template <class F>

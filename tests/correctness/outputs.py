@@ -213,6 +213,40 @@ def t_side_stack_usage(b):
 
 
 @test()
+def t_beside_the_object(b):
+    """Served, with each file that the options leave; what is random in them (gcc's stamp of coverage, its record's numbers) is what was stored."""
+    both = ['--coverage', '-ftest-coverage', '-fprofile-arcs', '-fstack-usage', '-fprofile-arcs -ftest-coverage -fprofile-update=atomic', '-O2 -fsave-optimization-record', '--coverage -fstack-usage -MD']
+    only = ['-fcallgraph-info', '-fcallgraph-info=su,da'] if b.cc == 'gcc' else []
+    only += ['-g -gsplit-dwarf', '-gsplit-dwarf', '-g -gsplit-dwarf -O2 -MD']
+    for o in both + only:
+        where = ['-c -o a.o', '-c -o sub/x.y.o', '-c -o noext', '-c -o {}/abs.o'.format(b.w), '-S -o q.s']
+        if 'record' not in o or b.cc == 'gcc':
+            where.append('-c')
+        if 'split' in o and b.cc == 'clang':  # named by the source, wherever the output is
+            where.remove('-S -o q.s')
+        for w in where:
+            side(b, (o + ' ' + w, 'hit'), loose=r'\.(gcno|gz|o|s)$|noext' if b.cc == 'gcc' and ('arcs' in o or 'coverage' in o or 'record' in o) else r'\.gz$', prep=lambda b: os.makedirs(b.path('sub'), exist_ok=True))
+    b.write('empty.c', '')
+    for o in both + only:
+        side(b, (o + ' -c -o e.o', 'hit'), src='empty.c', loose=r'\.(gcno|gz|o)$' if b.cc == 'gcc' else r'\.gz$')
+
+
+@test()
+def t_beside_names_and_folders(b):
+    """Where an object goes is in it, or in what stands beside it: another name and another folder are other results."""
+    sources(b)
+    for o in ['--coverage', '-g -gsplit-dwarf']:
+        for name in ('one.o', 'two.o'):
+            argv = [b.cc] + FLAGS + o.split() + ['-c', 'a.c', '-o', name]
+            miss, d = b.delta(lambda: b.once(argv, True))
+            check(d['hits'] == 0 and d['stores'] == 1, '%s %s: %s' % (o, name, d))
+            hit = b.hit_now(argv)
+            check(not difference(miss.files, hit.files), '%s %s: the hit is not what was stored' % (o, name))
+            other = b'one' if name == 'two.o' else b'two'
+            check(not any(other + b'.gcda' in f[3] or other + b'.dwo' in f[3] for f in hit.files.values() if f[0] == 'file'), '%s %s: names of the other' % (o, name))
+
+
+@test()
 def t_side_optimization_record(b):
     side(b, '-O2 -fsave-optimization-record -c -o a.o', '-O2 -fsave-optimization-record=yaml -c -o a.o', '-O2 -foptimization-record-file=r.yaml -c -o a.o', '-O2 -fopt-info -c -o a.o',
          '-O2 -fopt-info-all=r.txt -c -o a.o', '-O2 -fopt-info-vec-missed -c -o a.o', '-O2 -Rpass=inline -c -o a.o', '-O2 -Rpass=.* -Rpass-missed=.* -c -o a.o')
@@ -889,7 +923,7 @@ def t_no_plain_compile(b):
     for argv, reason in ((['main.c', 'm2.c', '-c'], 'several'), (['main.c', '-o', 'prog'], 'links'), (['main.c'], 'links'), (['-c', 'main.c', 'm2.c', '-MD'], 'several'), (['-E', 'a.c'] + FLAGS, '-E'),
                          (['-E', 'a.c', '-o', 'a.i'] + FLAGS, '-E'), (['-E', '-dM', 'main.c'], None), (['-M', 'a.c'] + FLAGS, '-M'), (['-MM', 'a.c'] + FLAGS, '-MM'), (['-###', '-c', 'main.c'], '###'),
                          (['--version'], None), (['-v'], None), (['-dumpversion'], None), (['-dumpmachine'], None), (['-print-search-dirs'], None), (['-print-file-name=libc.a'], None), (['--help'], None),
-                         (['-c', 'x.s', '-o', 'x.o'], 'ssembler'), (['-fsyntax-only', '-c', 'main.c'], None), (['-fsyntax-only', 'main.c'], None), (['-c', 'main.c', '-o', 'main.c.o', '-wrapper', 'env'], None),
+                         (['-S', 'x.s', '-o', 'x.o'], 'ssembler'), (['-S', 'x.S', '-o', 'x.o'], 'ssembler'), (['-fsyntax-only', '-c', 'main.c'], None), (['-fsyntax-only', 'main.c'], None), (['-c', 'main.c', '-o', 'main.c.o', '-wrapper', 'env'], None),
                          (['-c', 'main.c', '-###', '-o', 'x.o'], None), (['-v', '-c', 'main.c', '-o', 'x.o'], None), (['-c', 'main.c', '-x', 'none', 'm2.c'], None)):
         argv = [b.cc] + argv
         if b.once(argv, False).status:
