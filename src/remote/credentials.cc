@@ -150,6 +150,7 @@ Credentials::Timed Credentials::sts_answer(const HttpAnswer& a) const {
 }
 
 Credentials::Timed Credentials::assume(const Keys& with, const Profile& p, const Ask& ask) const {
+  if (has_control(with.access_key) || has_control(with.secret_key) || has_control(with.token)) throw Refused("the keys of the role's source have a control character");
   const std::string url = sts_url(), session = p.get("role_session_name");
   std::string body = "Action=AssumeRole&Version=2011-06-15&RoleArn=" + percent_encode(p.get("role_arn"), false) + "&RoleSessionName=" +
                      percent_encode(session.empty() ? "cchain" : session, false);

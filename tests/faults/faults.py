@@ -72,7 +72,7 @@ def strays(b):
     for at, dirs, files in os.walk(b.cache):
         for f in files:
             inside = '/private' in at
-            if not (f in private or '/probes' in at and re.fullmatch('[0-9a-f]{64}', f) if inside else f in known):
+            if not (f in private or at.endswith('/explain') and f in ('log', 'old') or '/probes' in at and re.fullmatch('[0-9a-f]{64}', f) if inside else f in known):
                 left.append(os.path.join(at, f))
     return left
 
@@ -94,13 +94,13 @@ def without_compiler(b, made, what):
         b.env['CCHAIN_PREFIX'] = keep
 
 
-def consistent(b, what):
-    """The index counts what there is."""
+def consistent(b, what, at_least=False):
+    """The index counts what there is; `at_least`: or more, for a fault came between a removal and its count (src/layers/index.h)."""
     layer = b.stats()['layers'][0]
     there = b.blobs() + b.blobs('record')
-    check(layer['entries'] == len(there), '%s: the index counts %s, there are %d' % (what, layer['entries'], len(there)))
     size = sum((os.stat(p).st_size + 4095) // 4096 * 4096 + 4096 for p in there)
-    check(layer['size'] == size, '%s: the index counts %s bytes, there are %d' % (what, layer['size'], size))
+    for counted, is_, unit in ((layer['entries'], len(there), 'entries'), (layer['size'], size, 'bytes')):
+        check(counted == is_ or at_least and counted > is_, '%s: the index counts %s %s, there are %d' % (what, counted, unit, is_))
 
 
 def output_of(made):
@@ -269,7 +269,7 @@ def t_upkeep(b):
                 r = b.run([common.CCHAIN] + words, timeout=SLOW)
                 check(r.status == 0, '%s: again: status %s %r' % (what, r.status, r.err))
                 if not (CORE and i % 4):
-                    consistent(b, what)
+                    consistent(b, what, at_least=True)
         prepare()
     right(b, made[0], 'after all')
     without_compiler(b, made[0], 'after all')
@@ -592,7 +592,8 @@ def t_each_byte(b):
                 f.write(bytes([whole[at] ^ (1 << at % 8)]))
             right(b, made, '%s, byte %d' % (name, at))
             flipped += 1
-            if n % 16 == 0:
+            # Byte 3 of an entry or record is its version: one of another version is left to whom it belongs.
+            if n % 16 == 0 and not (at == 3 and name.endswith(('/entry', '/record'))):
                 without_compiler(b, made, '%s, byte %d' % (name, at))
             if os.path.exists(path):
                 with open(path, 'r+b') as f:
