@@ -675,7 +675,7 @@ int Cache::find(Invocation* inv, const std::string& tenant, uint64_t e, ResultOw
     inv->direct_refused.clear();
     // In every mode: it also knows the state of directories before the compile, and what must not be opened at all.
     inv->closure = std::make_unique<Closure>(&looker_, &memo_);
-    if (!inv->closure->explore(inv->command, *inv->compiler, inv->cwd, e)) inv->direct_refused = inv->closure->refused();
+    if (!inv->closure->explore(inv->command, *inv->compiler, inv->cwd, e, inv->question.allow_script)) inv->direct_refused = inv->closure->refused();
     if (inv->closure->fatal()) {
       inv->uncacheable = inv->direct_refused;
     } else if (!uses_direct()) {

@@ -209,6 +209,10 @@ bool Closure::scan_file(size_t i) {
   if (!command_->reads_headers()) return true;
   std::string dir = files_[i].dir;
   for (const ScanOperand& op : scan->operands) {
+    if (op.kind == ScanOperand::kGuarded) {
+      files_[i].guards.push_back(op.name);
+      continue;
+    }
     if (op.kind >= ScanOperand::kMacro) {
       files_[i].macros.emplace_back(op.name, op.kind == ScanOperand::kMacroNext);
       macros_.try_emplace(op.name);
@@ -227,8 +231,8 @@ bool Closure::text_of(const File& f, std::string* text) {
   return true;
 }
 
-bool Closure::defines(const File& f, const std::string& name, bool* yes, std::string* text) {
-  KeyHasher kh("macro 3");
+bool Closure::defines(const File& f, const std::string& name, bool* yes, std::string* text, bool first) {
+  KeyHasher kh(first ? "first macro 1" : "macro 3");
   kh.field("content", f.digest);
   kh.field("macro", name);
   Digest key = kh.finish();
@@ -236,7 +240,7 @@ bool Closure::defines(const File& f, const std::string& name, bool* yes, std::st
   if (!memo_->get(key, &v)) {
     if (text->empty() && !text_of(f, text)) return false;
     v.fill(0);
-    v[0] = defines_macro(*text, name) ? 2 : 1;
+    v[0] = (first ? defines_macro_first(*text, name) : defines_macro(*text, name)) ? 2 : 1;
     memo_->put(key, v);
   }
   *yes = v[0] != 1;
@@ -248,6 +252,35 @@ static bool is_in_no_text(std::string_view name) {
   if (name == "linux" || name == "unix" || name == "i386") return true;
   if (name.size() > 1 && name[0] == '_' && (name[1] == '_' || (name[1] >= 'A' && name[1] <= 'Z'))) return true;
   return std::any_of(name.begin(), name.end(), [](char c) { return c & 0x80; });
+}
+
+// A directive that no compile with these texts reaches asks for nothing: one of the macros that its branches want is defined by nobody. Of the texts that were read
+// one would have to be the first to define it.
+bool Closure::check_guards() {
+  std::map<std::string, bool> defined;
+  auto is_defined = [&](const std::string& name, bool* yes) {
+    auto [it, fresh] = defined.try_emplace(name, true);
+    if (fresh && !unseen_defines_ && !is_in_no_text(name) && name.find('_') != std::string::npos && !name.starts_with("LANGUAGE_") && !defines_macro(defines_text_, name)) {
+      it->second = false;
+      for (size_t i = 0; !it->second && i < files_.size(); i++) {
+        std::string text;
+        if (files_[i].read && files_[i].scan && !defines(files_[i], name, &it->second, &text, true)) return false;
+      }
+    }
+    *yes = it->second;
+    return true;
+  };
+  for (auto& f : files_)
+    for (size_t k = 0; f.read && k < f.guards.size(); k++) {
+      bool live = true;
+      for (std::string_view rest = f.guards[k]; live && !rest.empty();) {
+        const size_t end = std::min(rest.find(' '), rest.size());
+        if (!is_defined(std::string(rest.substr(0, end)), &live)) return false;
+        rest.remove_prefix(std::min(end + 1, rest.size()));
+      }
+      if (live) return refuse("an #include of a macro in " + f.node->path);
+    }
+  return true;
 }
 
 bool Closure::resolve_macros() {
@@ -556,7 +589,8 @@ bool Closure::pragma_doubt() const {
   return doubt;
 }
 
-bool Closure::explore(const Command& command, const CompilerInfo& compiler, const std::string& cwd, uint64_t epoch) {
+bool Closure::explore(const Command& command, const CompilerInfo& compiler, const std::string& cwd, uint64_t epoch, bool described) {
+  unseen_defines_ = described || !command.input_files.empty() || !compiler.given_files.empty();
   bool ok = explore_files(command, compiler, cwd, epoch);
   note_ways();
   return ok;
@@ -741,7 +775,8 @@ bool Closure::finish(const Evidence& e, uint64_t epoch, std::string* set_bytes) 
         if (tested) continue;
         for (auto& f : files_) {  // what most likely led there
           if (!f.macro_doubt.empty()) return refuse(f.macro_doubt);
-          if (f.scan->flags & kScanComputedInclude) return check_flags(f, e, false);
+          if (f.scan && f.scan->flags & kScanComputedInclude) return check_flags(f, e, false);
+          if (!f.guards.empty()) return refuse("an #include of a macro in " + f.node->path);
         }
         return refuse("it read " + p + ", which its text does not include");
       }
@@ -762,7 +797,7 @@ bool Closure::finish(const Evidence& e, uint64_t epoch, std::string* set_bytes) 
   }
   const bool assembler = command_->language == Language::kAsm || command_->language == Language::kAsmCpp;
   if (assembler && !e.assembler_read_nothing) return refuse("assembler source, and its assembler does not say what it read");
-  if (!check_twins()) return false;
+  if (!check_twins() || !check_guards()) return false;
   PlaceSetBuilder set;
   set.bases = e.bases;
   if (gch_) set.flags |= PlaceSet::kGch;

@@ -26,8 +26,9 @@ class Closure {
  public:
   Closure(Looker* looker, Table* memo) : looker_(looker), memo_(memo) {}
 
-  // Before the compile. False: refused() says why its inputs can't be known.
-  bool explore(const Command& command, const CompilerInfo& compiler, const std::string& cwd, uint64_t epoch);
+  // Before the compile. False: refused() says why its inputs can't be known. `described`: of a compiler that the configuration describes, who may define macros
+  // that no text shows.
+  bool explore(const Command& command, const CompilerInfo& compiler, const std::string& cwd, uint64_t epoch, bool described = false);
   const std::string& refused() const { return refused_; }
   // An inline assembler template that can't be judged by its text: the assembler's own dependency file is needed.
   bool asm_doubt() const { return asm_doubt_; }
@@ -68,6 +69,7 @@ class Closure {
     std::vector<std::string> listed_as;
     std::vector<const File*> twins;  // the same file by other names
     std::vector<std::pair<std::string, bool>> macros;  // of #include NAME; true: #include_next
+    std::vector<std::string> guards;                   // of each #include that can't be told: macros without any of which its branch is dead
     std::string macro_doubt;                           // why such a one can't be told
     bool plain = false, own = false, read = false;
   };
@@ -108,7 +110,8 @@ class Closure {
   // What any file or the command defines the macros of #include NAME to, as further look-ups of the files that include them.
   bool resolve_macros();
   // Whether the file defines the macro; remembered by content. `text`: of the file, or empty until it is needed. False: refused.
-  bool defines(const File& f, const std::string& name, bool* yes, std::string* text);
+  bool defines(const File& f, const std::string& name, bool* yes, std::string* text, bool first = false);
+  bool check_guards();
   bool text_of(const File& f, std::string* text);
   bool check_aliases();
   bool check_twins();
@@ -132,6 +135,7 @@ class Closure {
   std::string refused_;
   bool asm_doubt_ = false, gch_ = false, fatal_ = false;
   ScanResult defines_;  // of the command's -D options
+  bool unseen_defines_ = false;  // a specs file or the like may define macros
   std::string defines_text_;
   struct Macro {
     std::vector<ScanOperand> operands;

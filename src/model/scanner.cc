@@ -101,6 +101,7 @@ class Lexed {
       }
     }
   }
+  bool reliable() const { return reliable_; }
   enum Place { kCode, kComment, kString };
   Place place(size_t pos) const {
     if (!reliable_) return kCode;
@@ -210,6 +211,10 @@ class Readings {
   bool comment(size_t pos) const {
     return std::all_of(lexed_.begin(), lexed_.end(), [&](const Lexed& l) { return l.place(pos) == Lexed::kComment; });
   }
+  // Code in every one, for certain.
+  bool code(size_t pos) const {
+    return std::all_of(lexed_.begin(), lexed_.end(), [&](const Lexed& l) { return l.reliable() && l.place(pos) == Lexed::kCode; });
+  }
 
  private:
   std::vector<Lexed> lexed_;
@@ -224,6 +229,7 @@ class Text {
   bool inert(size_t pos) { return readings().inert(pos); }
   bool comment(size_t pos) { return readings().comment(pos); }
   bool string(size_t pos) { return readings().string(pos); }
+  bool code(size_t pos) { return readings().code(pos); }
   // Over white space and block comments, over lines too if `lines`.
   size_t skip(size_t i, bool lines = false) const {
     while (i < t_.size()) {
@@ -421,6 +427,85 @@ class Calls {
   bool doubt_ = false;
   std::vector<Node> nodes_ = {{0, 0, 0}};     // open parentheses; the first is none
   std::vector<State> states_ = {{0, 0}};
+};
+
+// Which branches of conditionals are dead while a macro is undefined: those behind #ifdef NAME and #if defined NAME, up to the next #elif or #else. None at all if
+// any conditional of the text may be one in one reading and none in another.
+class Branches {
+ public:
+  explicit Branches(Text* text) : t_(text->text()) {
+    struct Open {
+      size_t from;
+      std::string_view name;  // empty: a branch that says nothing
+    };
+    std::vector<Open> open;
+    auto close = [&](size_t at) {
+      if (!open.back().name.empty()) branches_.push_back({open.back().from, at, open.back().name});
+      open.back().name = {};
+    };
+    bool sure = true;
+    for (size_t at = 0; sure && at < t_.size(); at++) {
+      const size_t mark = t_[at] == '#' ? 1 : t_[at] == '%' && t_.substr(at, 2) == "%:" ? 2 : t_[at] == '?' && t_.substr(at, 3) == "?\?=" ? 3 : 0;
+      if (!mark || !text->begins_line(at)) continue;
+      const size_t w = text->skip(at + mark), e = text->word_end(w);
+      const std::string_view word = t_.substr(w, e - w);
+      const bool begins = word == "if" || word == "ifdef" || word == "ifndef", other = word.starts_with("elif") || word == "else";
+      if ((!begins && !other && word != "endif") || text->inert(at)) continue;
+      sure = mark == 1 && text->code(at) && first_of_line(at) && (begins || !open.empty());
+      if (!sure) break;
+      size_t end;
+      if (begins) {
+        const std::string rest = text->line(e, &end);
+        open.push_back({end, word == "ifdef" || word == "if" ? tested(rest, word == "if", e) : std::string_view()});
+      } else {
+        close(at);
+        if (word == "endif") open.pop_back();
+      }
+    }
+    if (!sure || !open.empty()) branches_.clear();
+  }
+  std::vector<std::string_view> around(size_t at) const {
+    std::vector<std::string_view> names;
+    for (const Branch& b : branches_)
+      if (at >= b.from && at < b.to) names.push_back(b.name);
+    return names;
+  }
+
+ private:
+  struct Branch {
+    size_t from, to;
+    std::string_view name;
+  };
+  bool first_of_line(size_t at) const {
+    while (at > 0 && is_space(t_[at - 1])) at--;
+    return at == 0 || is_newline(t_[at - 1]);
+  }
+  // The name, if it is all that the condition asks for; `rest` is the line behind the directive's word, which ends at `e` of the text.
+  std::string_view tested(const std::string& rest, bool condition, size_t e) const {
+    size_t i = over_space(rest, 0), depth = 0;
+    if (condition) {
+      if (rest.compare(i, 7, "defined") != 0) return {};
+      i += 7;
+      const size_t open = over_space(rest, i);
+      if (open < rest.size() && rest[open] == '(') depth = 1, i = open + 1;
+      else if (open == i) return {};
+      i = over_space(rest, i);
+    }
+    size_t end = i;
+    while (end < rest.size() && is_ident(rest[end])) end++;
+    const std::string name = rest.substr(i, end - i);
+    i = over_space(rest, end);
+    if (depth) {
+      if (i >= rest.size() || rest[i] != ')') return {};
+      i = over_space(rest, i + 1);
+    }
+    if (name.empty() || i != rest.size()) return {};
+    const size_t there = t_.find(name, e);  // a view that lives as long as the text
+    return t_.substr(there, name.size());
+  }
+
+  std::string_view t_;
+  std::vector<Branch> branches_;
 };
 
 class Scanner {
@@ -683,7 +768,12 @@ class Scanner {
       return;
     }
     // No literal, or one whose end a macro brings.
-    if (i < t_.size() && !is_newline(t_[i]) && real(at)) r_->flags |= kScanComputedInclude;
+    if (i >= t_.size() || is_newline(t_[i]) || !real(at)) return;
+    if (!branches_) branches_ = std::make_unique<Branches>(&text_);
+    std::string guards;
+    for (std::string_view name : branches_->around(at)) guards.append(guards.empty() ? "" : " ").append(name);
+    if (guards.empty() || word == "import") r_->flags |= kScanComputedInclude;
+    else add(ScanOperand::kGuarded, false, std::move(guards));
   }
 
   // Existence tests in `s`, a line without comments. True if one has an operand that is no literal. In a condition, all that could be the
@@ -986,6 +1076,7 @@ class Scanner {
   ScanResult* r_;
   bool has_ = false;
   std::unique_ptr<Calls> calls_;
+  std::unique_ptr<Branches> branches_;
   std::vector<size_t> marks_;
   std::vector<Token> asms_, system_headers_, dates_, pragmas_, dependencies_, incbins_, modules_, embeds_, pieces_;
   std::unordered_set<std::string> seen_;
@@ -1052,7 +1143,7 @@ bool alias_escapes(std::string_view raw, std::string_view alias) {
 }
 
 namespace {
-// Calls f(body) with what stands behind each definition of `name`.
+// Calls f(body, text, where the # is) with what stands behind each definition of `name`.
 template <class F>
 void each_definition(std::string_view raw, std::string_view name, F f) {
   auto pass = [&](std::string_view t) {
@@ -1061,11 +1152,11 @@ void each_definition(std::string_view raw, std::string_view name, F f) {
     if (join_lines(t, &joined, &joints)) t = joined;
     if (find_in(t, name) == npos) return;
     Text text(t, std::move(joints));
-    each_directive(text, [&](size_t, std::string_view word, size_t i) {
+    each_directive(text, [&](size_t mark, std::string_view word, size_t i) {
       if (word != "define") return;
       size_t at = text.skip(i), end = text.word_end(at);
       if (t.substr(at, end - at) != name || text.inert(at)) return;
-      f(text.line(end, &end));
+      f(text.line(end, &end), &text, mark);
     });
   };
   pass(raw);
@@ -1075,7 +1166,7 @@ void each_definition(std::string_view raw, std::string_view name, F f) {
 
 bool read_include_macro(std::string_view raw, std::string_view name, std::vector<ScanOperand>* operands, std::vector<std::string>* macros) {
   bool plain = true;
-  each_definition(raw, name, [&](std::string body) {
+  each_definition(raw, name, [&](std::string body, Text*, size_t) {
     if (body.empty() || !is_space(body[0])) {  // nothing, or parameters
       plain = false;
       return;
@@ -1099,7 +1190,16 @@ bool read_include_macro(std::string_view raw, std::string_view name, std::vector
 
 bool defines_macro(std::string_view raw, std::string_view name) {
   bool found = false;
-  each_definition(raw, name, [&](std::string) { found = true; });
+  each_definition(raw, name, [&](std::string, Text*, size_t) { found = true; });
+  return found;
+}
+
+bool defines_macro_first(std::string_view raw, std::string_view name) {
+  bool found = false;
+  each_definition(raw, name, [&](std::string, Text* text, size_t mark) {
+    const std::vector<std::string_view> guards = Branches(text).around(mark);
+    found = found || std::find(guards.begin(), guards.end(), name) == guards.end();
+  });
   return found;
 }
 
@@ -1120,7 +1220,7 @@ bool can_be_pasted(const std::vector<std::string>& pieces, std::string_view name
 
 std::string encode_scan(const ScanResult& r) {
   std::string out;
-  put_varint(&out, 6);
+  put_varint(&out, 7);
   put_varint(&out, r.flags);
   put_varint(&out, r.operands.size());
   for (auto& o : r.operands) {
@@ -1137,13 +1237,13 @@ std::string encode_scan(const ScanResult& r) {
 bool decode_scan(std::string_view bytes, ScanResult* r) {
   Reader in(bytes);
   *r = {};
-  if (in.varint() != 6) return false;
+  if (in.varint() != 7) return false;
   r->flags = static_cast<uint32_t>(in.varint());
   uint64_t n = in.varint();
   if (n > in.left()) return false;
   for (uint64_t i = 0; i < n; i++) {
     uint64_t w = in.varint();
-    if ((w >> 1) > ScanOperand::kMacroNext) return false;
+    if ((w >> 1) > ScanOperand::kGuarded) return false;
     r->operands.push_back({static_cast<ScanOperand::Kind>(w >> 1), (w & 1) != 0, std::string(in.string())});
   }
   n = in.varint();

@@ -1,6 +1,6 @@
 // The include scanner: which names a source or header file could ask the file system for, whatever its macros say.
 //
-// It reads no conditionals: directives in dead branches and comments are reported too (more is safe, less is a wrong hit).
+// It judges no conditionals: directives in dead branches and comments are reported too (more is safe, less is a wrong hit).
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <cstdint>
@@ -18,6 +18,7 @@ struct ScanOperand {
     kHasNext = 3,      // __has_include_next
     kMacro = 4,        // #include NAME, #import NAME: `name` is that of the macro
     kMacroNext = 5,    // #include_next NAME
+    kGuarded = 6,      // one whose operand is neither, where it stands in branches that are dead while a macro is undefined: `name` has these macros, with blanks between
   };
   Kind kind;
   bool quoted;       // "x" or <x>
@@ -27,7 +28,7 @@ struct ScanOperand {
 
 // ScanResult.flags
 enum ScanFlags : uint32_t {
-  kScanComputedInclude = 1u << 0,  // an #include whose operand is neither a literal nor the name of a macro alone
+  kScanComputedInclude = 1u << 0,  // an #include whose operand is neither a literal nor the name of a macro alone, and that is not kGuarded
   kScanComputedHas = 1u << 1,      // __has_include(MACRO)
   kScanDate = 1u << 2,             // __DATE__ or __TIME__, or a piece of them beside ##; in the string of a _Pragma too
   kScanTimestamp = 1u << 3,        // __TIMESTAMP__, the same
@@ -72,6 +73,8 @@ bool alias_escapes(std::string_view text, std::string_view alias);
 bool read_include_macro(std::string_view text, std::string_view name, std::vector<ScanOperand>* operands, std::vector<std::string>* macros);
 // Whether the text defines the macro `name` at all.
 bool defines_macro(std::string_view text, std::string_view name);
+// Whether it could be the first to define it: a definition in a branch that is dead while `name` is undefined can't.
+bool defines_macro_first(std::string_view text, std::string_view name);
 
 // Whether `pieces` can be put together to `name`, from at least two of them.
 bool can_be_pasted(const std::vector<std::string>& pieces, std::string_view name);

@@ -1098,6 +1098,48 @@ def include_of_a_computed_name(b):
     b.fresh(*args)
 
 
+TRACE = '''#define M__(x) #x
+#define M_(x) M__(x)
+#define M(x) M_(x)
+#ifdef TRACE_POINTS
+#undef TRACE_POINTS
+#include M(MORE)
+#define TRACE_POINTS
+#endif
+'''
+
+
+@test()
+def include_in_a_dead_branch(b):
+    """As trace/define_trace.h of Linux has it: while nobody defines the macro, the #include of what a macro makes asks for nothing. Whoever begins to define it makes it live."""
+    b.write('trace.h', TRACE)
+    b.write('more.h', header(22))
+    b.write('a.c', '#define MORE more.h\n#include "first.h"\n#include "trace.h"\n#ifndef H\n#define H 11\n#endif\nint f(void) { return H; }\n')
+    b.write('first.h', '')
+    b.write('forced.h', '#define TRACE_POINTS\n')
+    b.write('empty.h', '')
+    os.makedirs(b.path('one'))
+    args = (b.cc, '-Ione', *CD)
+    yield
+    b.proven(*args)
+    b.write('one/more.h', header(33))  # nobody asks for it
+    b.hit(*args)
+    for words in (('-DTRACE_POINTS',), ('-D', 'TRACE_POINTS'), ('-Wp,-DTRACE_POINTS',), ('-include', 'forced.h'), ('-imacros', 'forced.h')):
+        b.refused(b.cc, *words, '-Ione', *CD, reason='#include of a macro|does not include')
+    b.proven(b.cc, '-include', 'empty.h', '-Ione', *CD)
+    yield
+    for text in ('#define TRACE_POINTS\n', '#def\\\nine TRACE_\\\nPOINTS 1\n', '%:define TRACE_POINTS\n', '/* x\n*/ # /**/ define /**/ TRACE_POINTS\n',
+                 '#ifndef TRACE_POINTS\n#define TRACE_POINTS\n#endif\n', '#ifdef TRACE_POINTS\n#else\n#define TRACE_POINTS\n#endif\n'):
+        b.rewrite('first.h', text)
+        b.refused(*args, reason='#include of a macro|does not include')
+        b.same(*args)
+    b.rewrite('first.h', '#undef TRACE_POINTS\n')
+    yield
+    b.proven(*args)
+    b.rewrite('trace.h', TRACE.replace('#ifdef TRACE_POINTS', '#ifndef TRACE_POINTS'))
+    b.refused(*args, reason='#include of a macro|does not include')
+
+
 @test()
 def include_of_a_macro_of_the_command(b):
     b.write('a.c', '#include NAME\nint f(void) { return H; }\n')

@@ -40,9 +40,9 @@ namespace {
     bad++;                                                          \
   } while (0)
 
-// `i"a.h"`, `i<a.h>`, `n` include_next, `h` has, `H` has_next, `m` and `M` of macros.
+// `i"a.h"`, `i<a.h>`, `n` include_next, `h` has, `H` has_next, `m` and `M` of macros, `g` guarded.
 std::string show(const ScanOperand& o) {
-  return std::string(1, "inhHmM"[o.kind]) + (o.quoted ? '"' : '<') + o.name + (o.quoted ? '"' : '>');
+  return std::string(1, "inhHmMg"[o.kind]) + (o.quoted ? '"' : '<') + o.name + (o.quoted ? '"' : '>');
 }
 std::string show(const ScanResult& r) {
   std::string s;
@@ -321,6 +321,65 @@ void test_macro_operands(void**) {
     assert_false(read(text));
   assert_true(defines_macro("#define MM 1\n#define M", "M"));
   assert_false(defines_macro("#define MM 1\n// #define M\n#undef M", "M"));
+}
+
+// An #include of what a macro makes, in branches that are dead while a macro is undefined.
+void test_guards(void**) {
+  const char* inc = "#include M(x)\n";
+  auto with = [&](const char* before, const char* after) { return before + std::string(inc) + after; };
+  check_operands({
+      {with("#ifdef A_B\n", "#endif\n"), "g<A_B>"},
+      {with("  # ifdef /* x */ A_B // y\n", "#endif\n"), "g<A_B>"},
+      {with("#if defined(A_B)\n", "#endif\n"), "g<A_B>"},
+      {with("#if defined A_B\n", "#else\n#endif\n"), "g<A_B>"},
+      {with("#if defined ( A_B )\n#define X 1\n#if X\n", "#endif\n#endif\n"), "g<A_B>"},
+      {with("#ifdef A_B\n#ifdef C_D\n", "#endif\n#endif\n"), "g<C_D A_B>"},
+      {with("#ifdef A_B\n#if Z\n#else\n", "#endif\n#endif\n"), "g<A_B>"},
+      {with("#ifdef C_D\n#endif\n#ifdef A_B\n#if 0\n#elif 1\n#endif\n", "#elif 1\n#endif\n"), "g<A_B>"},
+      {with("#ifdef A\\\n_B\n", "#endif\n"), "g<A_B>"},
+      {with("/* #endif */ char *s = \"#if\"; // #else\n#ifdef A_B\n/*\n#else\n*/\n", "#endif\n"), "g<A_B>"},
+  });
+  const char* none[][2] = {
+      {"", ""},
+      {"#ifndef A_B\n", "#endif\n"},
+      {"#ifdef A_B\n#else\n", "#endif\n"},
+      {"#ifdef A_B\n#elif 1\n", "#endif\n"},
+      {"#ifdef A_B\n#elifdef C_D\n", "#endif\n"},
+      {"#ifdef A_B\n#endif\n", ""},
+      {"#if A_B\n", "#endif\n"},
+      {"#if !defined(A_B)\n", "#endif\n"},
+      {"#if defined(A_B) || 1\n", "#endif\n"},
+      {"#if defined(A_B\n", "#endif\n"},
+      {"#if definedA_B\n", "#endif\n"},
+      {"#if defined A_B C\n", "#endif\n"},
+      {"#ifdef A_B x\n", "#endif\n"},
+      {"#ifdef A/**/_B\n", "#endif\n"},
+      // Conditionals that one reading has and another has not.
+      {"#ifdef A_B\n", ""},
+      {"#endif\n#ifdef A_B\n", "#endif\n"},
+      {"#ifdef A_B\n%:else\n", "#endif\n"},
+      {"#ifdef A_B\n?\?=else\n", "#endif\n"},
+      {"#ifdef A_B\n/* x */ #else\n", "#endif\n"},
+      {"#ifdef A_B\nchar *s = R\"(\n#else\n)\";\n", "#endif\n"},
+      {"#ifdef A_B\n// ?\?/\n#else\n", "#endif\n"},
+      {"#ifdef A_B\r#else\r", "#endif\n"},
+  };
+  int bad = 0;
+  for (size_t i = 0; i < std::size(none); i++) {
+    const std::string text = with(none[i][0], none[i][1]);
+    if (!(scan(text).flags & kScanComputedInclude)) ROW_FAIL(i, text, "guarded by %s", show(scan(text)).c_str());
+  }
+  assert_int_equal(bad, 0);
+  assert_true(scan("#ifdef A_B\n#import M(x)\n#endif\n").flags & kScanComputedInclude);
+
+  assert_true(defines_macro_first("#define A_B\n", "A_B"));
+  assert_true(defines_macro_first("#ifndef A_B\n#define A_B\n#endif\n", "A_B"));
+  assert_true(defines_macro_first("#ifdef A_B\n#else\n#define A_B\n#endif\n", "A_B"));
+  assert_true(defines_macro_first("#ifdef A_B\n#endif\n#define A_B\n", "A_B"));
+  assert_true(defines_macro_first("#ifdef C_D\n#define A_B\n#endif\n", "A_B"));
+  assert_true(defines_macro_first("#ifdef A_B\n#define A_B\n#endif\n#def\\\nine A_\\\nB", "A_B"));
+  assert_false(defines_macro_first("#ifdef A_B\n#undef A_B\n#if 1\n#define A_B\n#endif\n#endif\n", "A_B"));
+  assert_false(defines_macro_first("#define A_BC\n#undef A_B\n", "A_B"));
 }
 
 void test_computed(void**) {
@@ -1134,7 +1193,7 @@ int main() {
       cmocka_unit_test(test_space_everywhere),
       cmocka_unit_test(test_has_include),
       cmocka_unit_test(test_spells), cmocka_unit_test(test_pieces),
-      cmocka_unit_test(test_readings), cmocka_unit_test(test_macro_operands), cmocka_unit_test(test_computed),
+      cmocka_unit_test(test_readings), cmocka_unit_test(test_macro_operands), cmocka_unit_test(test_guards), cmocka_unit_test(test_computed),
       cmocka_unit_test(test_dates),
       cmocka_unit_test(test_pragmas),
       cmocka_unit_test(test_inline_assembler),
