@@ -1207,7 +1207,7 @@ def t_ninja(b):
 
 
 # Much alike for both compilers, and long.
-common.NOT_CORE = {'killed_during_a_miss (clang)', 'killed_during_a_hit (clang)', 'limits (clang)', 'failed_compiles (clang)', 'no_plain_compile (clang)', 'truncated_object_with_debug (clang)',
+common.NOT_CORE = {'killed_during_a_miss (clang)', 'beside_the_object (clang)', 'side_other_kinds (clang)', 'side_coverage (clang)', 'terminal (clang)', 'killed_during_a_hit (clang)', 'limits (clang)', 'failed_compiles (clang)', 'no_plain_compile (clang)', 'truncated_object_with_debug (clang)',
                    'side_dumps (clang)', 'closed_streams (clang)', 'deps_odd_combinations (clang)', 'terminal_cxx (clang)', 'terminal_in_part (clang)'}
 if __name__ == '__main__':
     common.main()

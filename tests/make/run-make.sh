@@ -290,7 +290,7 @@ check "links: says which" grep -qw gcc ../said
 check "links: nothing else" [ -z "$(find "$work/l/in/ks" -mindepth 1 ! -name '*c[c+]*' ! -name '*g++*' ! -name '*clang*')" ]
 PATH=$work/l/in/ks:$PATH "$B/cchain" links "$work/l/in/ks" >../again; status=$?
 check "links: again is the same" [ "$status $(cat ../again)" = "0 $(cat ../said)" ]
-mkdir "$work/l2"; echo mine >"$work/l2/gcc"; ln -s /none "$work/l2/cc"
+mkdir "$work/l2"; echo mine >"$work/l2/gcc"; ln -s "$work/gone" "$work/l2/cc"
 "$B/cchain" links "$work/l2" >/dev/null 2>../said; status=$?
 check "links: what stands there stays" [ "$status $(cat "$work/l2/gcc") $(cat ../said)" = "1 mine cchain: links: left as it is: $work/l2/gcc" ]
 check "links: a dead one is made anew" [ "$work/l2/cc" -ef "$B/cchain" ]

@@ -133,7 +133,7 @@ static void configuration(void**) {
   bool told = false;
   for (auto& v : c.values) told = told || (v.key == "debugger[1]" && v.value == "set substitute-path /cchain-base-1 /w/out" && v.origin == "config_text:1");
   assert_true(told);
-  c = load("{\"base_dirs\": [\"/w/src\"]}", {"HOME=/none", "CCHAIN_BASE_DIRS=/x::/y"});
+  c = load("{\"base_dirs\": [\"/w/src\"]}", {"HOME=/proc/none", "CCHAIN_BASE_DIRS=/x::/y"});
   assert_int_equal(c.bases.dirs().size(), 2);
   EQ(c.bases.dirs()[1], "/y");
   struct Wrong {
@@ -143,7 +143,7 @@ static void configuration(void**) {
                   Wrong{"{\"base_dirs\": [\"w\"]}", "config_text:1", "no absolute path"}, Wrong{"{\"base_dirs\": [7]}", "config_text:1", "no absolute path"},
                   Wrong{"{\"base_dirs\": [\"/w\", \"/w/build\"]}", "config_text:1", "one begins as the other"}, Wrong{"{\"base_dirs\": [\"/w/../x\"]}", "config_text:1", "\"..\""},
                   Wrong{"{\"base_dirs\": [\"/w\"], \"mode\": \"preprocess\"}", "config_text:1", "needs the mode"}}) {
-    c = load(w.text, {"HOME=/none"});
+    c = load(w.text, {"HOME=/proc/none"});
     assert_true(c.bases.empty());
     assert_true(c.unusable.empty());
     told = false;
