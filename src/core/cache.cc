@@ -40,6 +40,7 @@ bool is_cut(std::string_view role, std::string_view d) {
   auto has = [&](const char* text) { return memmem(d.data(), d.size(), text, strlen(text)) != nullptr; };
   if (role == "su") return !d.empty() && d.back() != '\n';
   if (role == "ci") return !d.ends_with("}\n");
+  if (role == "timetrace") return !d.ends_with("}");
   if (role == "gcno") return d.size() < 16;
   if (role == "optrecord") return d.size() > 2 && d.substr(0, 2) == "\x1f\x8b" ? d.size() < 20 : !d.empty() && d.back() != '\n';
   if (role == "assembly") return d.empty() || d.back() != '\n' || !(has(".note.GNU-stack") || has(".ident") || has("llvm.ident"));

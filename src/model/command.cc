@@ -326,6 +326,10 @@ class Parser {
         if (cmd_.family == Family::kClang) return refuse("unknown option " + quoted_word(text));
         beside("ci", ".ci");
         return to_key();
+      case Act::kTimeTrace:
+        if (cmd_.family == Family::kGcc) return refuse("unknown option " + quoted_word(text));
+        beside("timetrace", ".json");
+        return to_key();
       case Act::kRecord:
         cmd_.columns_matter = true;
         beside("optrecord", cmd_.family == Family::kClang ? ".opt.yaml" : ".opt-record.json.gz");

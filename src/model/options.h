@@ -37,7 +37,7 @@ enum class Act : uint8_t {
   kColor, kDiagnosticsFormat, kCharset, kBlockSections, kVerboseAsm,
   kMD, kMMD, kMF, kMT, kMQ, kMP,
   kArcs, kNotes, kCoverage,  // -fprofile-arcs, -ftest-coverage, --coverage: counters in the object, a .gcno beside it
-  kStackUsage, kCallGraph, kRecord, kDwo,
+  kStackUsage, kCallGraph, kRecord, kDwo, kTimeTrace,
   kToAssembler,     // -Wa,
   kToPreprocessor,  // -Wp,
   kToClang,         // -Xclang

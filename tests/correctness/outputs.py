@@ -216,7 +216,7 @@ def t_side_stack_usage(b):
 def t_beside_the_object(b):
     """Served, with each file that the options leave; what is random in them (gcc's stamp of coverage, its record's numbers) is what was stored."""
     both = ['--coverage', '-ftest-coverage', '-fprofile-arcs', '-fstack-usage', '-fprofile-arcs -ftest-coverage -fprofile-update=atomic', '-O2 -fsave-optimization-record', '--coverage -fstack-usage -MD']
-    only = ['-fcallgraph-info', '-fcallgraph-info=su,da'] if b.cc == 'gcc' else []
+    only = ['-fcallgraph-info', '-fcallgraph-info=su,da'] if b.cc == 'gcc' else ['-ftime-trace', '-ftime-trace -ftime-trace-granularity=0 -MD']
     only += ['-g -gsplit-dwarf', '-gsplit-dwarf', '-g -gsplit-dwarf -O2 -MD']
     for o in both + only:
         where = ['-c -o a.o', '-c -o sub/x.y.o', '-c -o noext', '-c -o {}/abs.o'.format(b.w), '-S -o q.s']
@@ -225,10 +225,10 @@ def t_beside_the_object(b):
         if 'split' in o and b.cc == 'clang':  # named by the source, wherever the output is
             where.remove('-S -o q.s')
         for w in where:
-            side(b, (o + ' ' + w, 'hit'), loose=r'\.(gcno|gz|o|s)$|noext' if b.cc == 'gcc' and ('arcs' in o or 'coverage' in o or 'record' in o) else r'\.gz$', prep=lambda b: os.makedirs(b.path('sub'), exist_ok=True))
+            side(b, (o + ' ' + w, 'hit'), loose=r'\.(gcno|gz|o|s)$|noext' if b.cc == 'gcc' and ('arcs' in o or 'coverage' in o or 'record' in o) else r'\.(gz|json)$', prep=lambda b: os.makedirs(b.path('sub'), exist_ok=True))
     b.write('empty.c', '')
     for o in both + only:
-        side(b, (o + ' -c -o e.o', 'hit'), src='empty.c', loose=r'\.(gcno|gz|o)$' if b.cc == 'gcc' else r'\.gz$')
+        side(b, (o + ' -c -o e.o', 'hit'), src='empty.c', loose=r'\.(gcno|gz|o)$' if b.cc == 'gcc' else r'\.(gz|json)$')
 
 
 @test()
@@ -254,7 +254,7 @@ def t_side_optimization_record(b):
 
 @test()
 def t_side_time_trace(b):
-    side(b, '-ftime-trace -c -o a.o', '-ftime-trace=t.json -c -o a.o', '-ftime-trace -ftime-trace-granularity=0 -c -o a.o')
+    side(b, '-ftime-trace=t.json -c -o a.o')
     # What measures time prints another text each time: only files and status.
     for v in ('-ftime-report', '-fmem-report', '-Q'):
         argv = [b.cc] + FLAGS + ['a.c', v, '-c', '-o', 'a.o']

@@ -247,8 +247,7 @@ void refused_by_both(void**) {
       {"-c a.c -fdump-tree-all", "option -fdump-tree-all leaves more files"},
       {"-c a.c -da", "option -da leaves more files"},
       {"-c a.c -dD", "option -dD leaves more files"},
-      {"-c a.c -ftime-trace", "option -ftime-trace prints measurements"},
-      {"-c a.c -ftime-trace=x", "option -ftime-trace=x prints measurements"},
+      {"-c a.c -ftime-trace=x", "option -ftime-trace=x leaves more files"},
       {"-c a.c -fopt-info-vec=f", "option -fopt-info-vec=f leaves more files"},
       {"-c a.c -gsplit-dwarf=single", "option -gsplit-dwarf=single leaves a .dwo"},
       {"-c a.c -fprofile-use", "option -fprofile-use profiles, or reads a profile"},
@@ -339,6 +338,8 @@ void beside(void**) {
       {"-fsave-optimization-record -c d/a.b.c", "optrecord", "a.b.c.opt-record.json.gz", nullptr},
       {"-gsplit-dwarf -g -c a.c -o x.y.o", "dwo", "x.y.dwo", "x.y.dwo"},
       {"-gsplit-dwarf -c a.b.c", "dwo", "a.b.dwo", "a.b.dwo"},
+      {"-ftime-trace -c d/a.b.c", "timetrace", nullptr, "a.b.json"},
+      {"-ftime-trace -ftime-trace-granularity=0 -c a.c -o o/x.y.o", "timetrace", nullptr, "o/x.y.json"},
       {"-fstack-usage -flto -c a.c", "su", nullptr, nullptr},
       {"-fstack-usage -c a.c -o .o", "su", nullptr, nullptr},
       {"-fstack-usage -MD -MF a.su -c a.c", "su", nullptr, nullptr},
@@ -355,7 +356,7 @@ void beside(void**) {
       assert_text(c.outputs[1].path, want);
       // The probe must leave none.
       for (auto& w : c.probe_args)
-        for (const char* part : {"coverage", "usage", "callgraph", "record", "split"}) assert_true(w.find(part) == w.npos);
+        for (const char* part : {"coverage", "usage", "callgraph", "record", "split", "trace"}) assert_true(w.find(part) == w.npos);
     }
   Command arcs = gcc("-fprofile-arcs -c a.c");
   assert_fine(arcs);
