@@ -144,7 +144,7 @@ class Lexed {
         if (t_[i + 1] == '"' && names_header(line_before(start))) reliable_ = false;
         i++;
       } else if (t_[i] == quote) {
-        if (quote == '"') ranges_.push_back({start, i + 1, true});
+        ranges_.push_back({start, i + 1, true});
         return i + 1;
       } else if (ends_line(i)) {
         return i;
@@ -661,7 +661,31 @@ class Scanner {
     if (!calls_) calls_ = std::make_unique<Calls>(&text_);
     return *calls_;
   }
+  // The name of the macro that its line defines, or one of its parameters, in whose place something else stands: no word that ## sees. Only where the line is a
+  // directive in every reading in which it is code at all.
+  bool is_bound(size_t at, size_t n) const {
+    size_t line = t_.find_last_of("\n\r", at);
+    if (line != npos && t_[line] != '\n') return false;
+    size_t i = over_space(t_, line == npos ? 0 : line + 1);
+    if (i >= t_.size() || t_[i] != '#') return false;
+    i = text_.skip(i + 1);
+    size_t e = text_.word_end(i);
+    if (t_.substr(i, e - i) != "define") return false;
+    i = text_.skip(e), e = text_.word_end(i);
+    if (i == at) return e == at + n;
+    if (e >= at || t_[e] != '(') return false;
+    for (i = e + 1;;) {
+      i = text_.skip(i), e = text_.word_end(i);
+      bool found = e > i && t_.substr(i, e - i) == t_.substr(at, n);
+      i = text_.skip(e);
+      if (t_.substr(i, 3) == "...") i = text_.skip(i + 3);
+      if (i >= t_.size() || (t_[i] != ',' && t_[i] != ')')) return false;
+      if (found) return true;
+      if (t_[i++] == ')') return false;
+    }
+  }
   bool is_operand(size_t at, size_t n) {
+    if (is_bound(at, n)) return false;
     if (in_define(at)) return true;
     size_t a = before(at), b = behind(at + n);
     // Words beside it may be macros that stand for nothing.
@@ -1220,7 +1244,7 @@ bool can_be_pasted(const std::vector<std::string>& pieces, std::string_view name
 
 std::string encode_scan(const ScanResult& r) {
   std::string out;
-  put_varint(&out, 7);
+  put_varint(&out, 8);
   put_varint(&out, r.flags);
   put_varint(&out, r.operands.size());
   for (auto& o : r.operands) {
@@ -1237,7 +1261,7 @@ std::string encode_scan(const ScanResult& r) {
 bool decode_scan(std::string_view bytes, ScanResult* r) {
   Reader in(bytes);
   *r = {};
-  if (in.varint() != 7) return false;
+  if (in.varint() != 8) return false;
   r->flags = static_cast<uint32_t>(in.varint());
   uint64_t n = in.varint();
   if (n > in.left()) return false;

@@ -246,6 +246,13 @@ void test_pieces(void**) {
   // As real headers have them: parameters of templates, glue of macros that no letters are beside.
   assert_false(pasted("#define R(n) __##n\ntemplate <typename D, typename A, class T, class E> E f(T t, D* d) { return g(T(), A::x, (E)d); }\n", "__DATE__"));
   assert_false(pasted("__DATE__", "__DATE__"));  // the whole is a flag of its own
+  // The name that is defined, parameters, characters.
+  assert_false(pasted("#define _D 4\n#define F(A, T,E ...) A ## T ## E\n # /* x */ define __(x) x\nx = '_';\n", "__DATE__"));
+  assert_false(pasted("CAT('__', DATE, '__')\n#define C 'D', 'A', 'T', 'E'", "__DATE__"));
+  for (const char* text : {"#define A __D\n#define B ATE__\n", "#define ATE__ __D\n#define B ATE__\n", "#define F(A) __D ## A\n#define B(A, ATE) ATE__ ATE\n", "#define F (ATE__)\n#define D __D\n",
+                           "#define F(x y, ATE__) ATE__ __D\n", "#define F(x /* ) */ define ATE__ __D", "x #define ATE__ ATE__\n#define F() __D\n", "%:define ATE__ 1\n#define F() __D\n",
+                           "/*\n*/ #define ATE__\n#define F() __D\n", "x\r#define ATE__ 1\n#define F() __D\n", "#define F(x) define ATE__\n#define D __D", "#define A don't'__D'\n#define B ATE__\n"})
+    if (!pasted(text, "__DATE__")) fail_msg("not pasted: %s", text);
   // Who calls.
   auto callers = [](const std::string& text) {
     std::string all;
