@@ -756,6 +756,19 @@ bool Closure::check_twins() {
   return true;
 }
 
+void Closure::note_real_name(File* f, std::map<std::string, std::string>* real_dirs) {
+  const std::string dir = absolute(f->dir);
+  auto [it, fresh] = real_dirs->try_emplace(dir);
+  char real[PATH_MAX];
+  if (fresh) it->second = realpath(dir.c_str(), real) ? real : dir;
+  const std::string spelled = path_join(f->dir, f->name), full = absolute(spelled);
+  FileId id;
+  // A name with folders in it may lead through links of its own.
+  const bool plain = f->name.find('/') == std::string::npos && lstat_file(full.c_str(), &id) == 0 && (id.mode & 0170000) != 0120000;
+  const std::string name = plain ? path_join(it->second, f->name) : realpath(full.c_str(), real) ? real : full;
+  if (name != full) f->listed_as.push_back(name);
+}
+
 bool Closure::finish(const Evidence& e, uint64_t epoch, std::string* set_bytes) {
   refused_.clear();
   for (auto& f : files_) f.listed_as.clear(), f.twins.clear();
@@ -790,8 +803,14 @@ bool Closure::finish(const Evidence& e, uint64_t epoch, std::string* set_bytes) 
       if (!by_name) files_[it->second[0]].listed_as.push_back(p);
     }
     if (!source_listed) return refuse("its dependency file does not name the source");
-    if (!e.read_is_complete && (e.system_dirs_by_variable || !has_no_system_headers()))
-      for (auto& f : files_) f.read = true;
+    if (!e.read_is_complete && (e.system_dirs_by_variable || !has_no_system_headers())) {
+      std::map<std::string, std::string> real_dirs;
+      for (auto& f : files_) {
+        // What the list would have said of a system header: where links lead to, if that is the shorter name. Diagnostics and __FILE__ say the same.
+        if (gch_ && f.scan && !f.read) note_real_name(&f, &real_dirs);
+        f.read = true;
+      }
+    }
   } else {
     for (auto& f : files_) f.read = true;
   }

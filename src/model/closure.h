@@ -112,6 +112,8 @@ class Closure {
   // Whether the file defines the macro; remembered by content. `text`: of the file, or empty until it is needed. False: refused.
   bool defines(const File& f, const std::string& name, bool* yes, std::string* text, bool first = false);
   bool check_guards();
+  // Where links on the way to a file lead, if it is by another name.
+  void note_real_name(File* f, std::map<std::string, std::string>* real_dirs);
   bool text_of(const File& f, std::string* text);
   bool check_aliases();
   bool check_twins();

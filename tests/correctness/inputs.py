@@ -1098,6 +1098,25 @@ def include_of_a_computed_name(b):
     b.fresh(*args)
 
 
+@test(compilers=GCC)
+def link_to_a_system_header_unlisted(b):
+    """gcc names a system header by where its link leads, if that is shorter, in diagnostics and __FILE__; -MMD lists no system header. A link that flips between equal files is another name."""
+    b.write('a.c', '#include "h.h"\nconst char *f(void) { return NAME; }\n')
+    for d in ('v1', 'v2'):
+        b.write(d + '/h.h', '#define NAME __FILE__\n#warning "w"\nstatic inline const char *g(void) { return __FILE__; }\n#undef NAME\n#define NAME g()\n')
+    os.symlink('v1', b.path('current'))
+    yield
+    for words in (('-MMD', '-MF', 'a.d'), ('-Wp,-MMD,a.d',), ('-MD', '-MF', 'a.d'), ()):
+        args = (b.cc, '-isystem', b.path('current'), *words, *C)
+        b.same(*args)
+        b.hit(*args)
+        os.unlink(b.path('current'))
+        os.symlink('v2', b.path('current'))
+        b.same(*args)
+        os.unlink(b.path('current'))
+        os.symlink('v1', b.path('current'))
+
+
 TRACE = '''#define M__(x) #x
 #define M_(x) M__(x)
 #define M(x) M_(x)
