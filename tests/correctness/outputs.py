@@ -226,6 +226,12 @@ def t_beside_the_object(b):
             where.remove('-S -o q.s')
         for w in where:
             side(b, (o + ' ' + w, 'hit'), loose=r'\.(gcno|gz|o|s)$|noext' if b.cc == 'gcc' and ('arcs' in o or 'coverage' in o or 'record' in o) else r'\.(gz|json)$', prep=lambda b: os.makedirs(b.path('sub'), exist_ok=True))
+    # The preprocessor leaves nothing.
+    b.env['CCHAIN_MODE'] = 'preprocess'
+    for o in both + only:
+        if '-gsplit-dwarf' not in o:
+            side(b, (o + ' -c -o p.o', 'hit'), loose=r'\.(gcno|gz|o|json)$' if b.cc == 'gcc' else r'\.(gz|json)$')
+    del b.env['CCHAIN_MODE']
     b.write('empty.c', '')
     for o in both + only:
         side(b, (o + ' -c -o e.o', 'hit'), src='empty.c', loose=r'\.(gcno|gz|o)$' if b.cc == 'gcc' else r'\.(gz|json)$')
