@@ -32,7 +32,7 @@ BUGS = (
      'uint64_t words[6] = {id.dev, id.ino, id.size, static_cast<uint64_t>(id.mtime_ns), static_cast<uint64_t>(id.ctime_ns), id.mount};',
      'uint64_t words[6] = {id.dev, id.ino, id.size, static_cast<uint64_t>(id.mtime_ns), 0, id.mount};'),
     ('a young digest is safe', 'model/looker.cc', 'bool safe = id.newest_ns() < start - kSafeNs;', 'bool safe = true;'),
-    ('one who has looked in a session never looks again', 'model/looker.cc', 'if (n->epoch_ == epoch) return;', 'if (n->epoch_ != 0) return;'),
+    ('one who has looked in a session never looks again', 'model/looker.cc', 'if (l.epoch == epoch) return l;', 'if (l.epoch != 0) return l;'),
     ('the scanner overlooks __has_include', 'model/scanner.cc', 'else if (w.substr(0, 6) == "__has_") {', 'else if (w.substr(0, 6) == "__hax_") {'),
     ('the scanner overlooks include_next', 'model/scanner.cc', 'if (word == "include" || word == "include_next" || word == "import")', 'if (word == "include" || word == "import")'),
     ('__DATE__ is nothing', 'model/closure.cc', 'if (flags & kScanDate && ', 'if (false && '),
