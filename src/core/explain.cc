@@ -181,6 +181,11 @@ int ExplainLog::forget(std::string_view tenant, int64_t before_ns) const {
     if (i == 100) return EBUSY;
     usleep(10000);
   }
+  // Temporary files are made under this lock only: they are of those who were killed.
+  std::vector<std::string> names;
+  list_dir(folder_, &names);
+  for (auto& name : names)
+    if (name.starts_with(".tmp.")) unlink((folder_ + "/" + name).c_str());
   auto remove_all = [&] {
     for (const char* name : {"/old", "/log"})
       if (unlink((folder_ + name).c_str()) != 0 && errno != ENOENT) return errno;

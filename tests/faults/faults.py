@@ -369,7 +369,8 @@ def t_kills(b):
     age(b)
     check(b.run([common.CCHAIN, 'trim'], timeout=SLOW).status == 0, 'trim fails')
     check(not strays(b), 'strays: %s' % strays(b)[:5])
-    consistent(b, 'after %d kills' % killed)
+    # A slot that is young may be of a store that is still under way: a trim keeps it until it is old.
+    consistent(b, 'after %d kills' % killed, at_least=True)
     print('# %d processes killed in %d rounds, seed %d' % (killed, rounds, seed), flush=True)
 
 
