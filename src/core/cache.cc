@@ -68,6 +68,7 @@ Digest key_of(const Invocation& inv, const InputsRecord::Set& set, const Digest&
 
 // Whether a text search in an output finds each path that it holds: nothing in it is compressed.
 bool shows_paths(std::string_view d) {
+  if (d.find(".zdebug_") != d.npos) return false;  // compressed without a flag
   auto plain = [&](auto h, auto s) {
     if (d.size() < sizeof h) return false;
     memcpy(&h, d.data(), sizeof h);
@@ -416,12 +417,23 @@ void Cache::task(Invocation* inv, cc_task* out) {
     std::vector<std::string> outputs;
     for (auto& d : inv->declared) outputs.push_back(path_join(inv->cwd, d.path));
     inv->closure->watch(outputs);
-    if (inv->relocation) {
-      extra.insert(extra.begin(), inv->relocation->maps.begin(), inv->relocation->maps.end());
-      inv->maps_asked = true;
-    }
+    if (inv->relocation) relocate_compile(inv, &extra);
   }
   hand_out(CC_TASK_COMPILE, command_with(*inv, extra), {}, inv->cwd, kBoth);
+}
+
+void Cache::relocate_compile(Invocation* inv, std::vector<std::string>* extra) {
+  // A file that is looked for by its mapped name is not there. What is not known to be read only files that are there is compiled as it is, for this checkout.
+  inv->maps_withheld = !inv->direct_refused.empty() || inv->closure->looks_by_file_name();
+  const bool renamed = !inv->relocation->as_spelled && inv->closure->has_system_pragma();
+  const auto& words = inv->command.key_args;
+  if (renamed && std::find(words.begin(), words.end(), "-fcanonical-system-headers") != words.end()) inv->maps_withheld = true;
+  inv->maps_asked = true;
+  if (inv->maps_withheld) return;
+  std::vector<std::string> maps = inv->relocation->maps;
+  if (renamed) maps.emplace_back(kAsSpelled);
+  inv->as_spelled = renamed || inv->relocation->as_spelled;
+  extra->insert(extra->begin(), maps.begin(), maps.end());
 }
 
 void Cache::task_done(Invocation* inv, const cc_task_result& r) {
@@ -671,7 +683,7 @@ int Cache::find(Invocation* inv, const std::string& tenant, uint64_t e, ResultOw
     if (config_.recache) owner->reason = "recache is on";
     inv->direct_missed = owner->reason;
     inv->missed = true;
-    inv->maps_asked = false;
+    inv->maps_asked = inv->maps_withheld = inv->as_spelled = false;
     inv->missed_ns = now_ns();
     inv->direct_refused.clear();
     // In every mode: it also knows the state of directories before the compile, and what must not be opened at all.
@@ -1019,6 +1031,7 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
   if (inv->relocation && (e.stdout_data.find('\0') != e.stdout_data.npos || e.stderr_data.find('\0') != e.stderr_data.npos)) refuse("its diagnostics hold a NUL");
   Closure::Evidence ev;
   ev.bases = inv->bases();
+  ev.as_spelled = inv->as_spelled;
   ev.source_date_epoch = inv->env.get("SOURCE_DATE_EPOCH");
   for (const char* name : {"C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH", "GCC_EXEC_PREFIX"}) ev.system_dirs_by_variable = ev.system_dirs_by_variable || inv->env.get(name);
   std::vector<std::string> read, assembled;
@@ -1066,7 +1079,7 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
         why = "the compiler changed during the compile";
       } else {
         set.streams = streams;
-        set.apart = inv->relocation && !fold_result(*inv, found.folded, &e, &pub->own);
+        set.apart = inv->relocation && (!fold_result(*inv, found.folded, &e, &pub->own) || inv->maps_withheld);
         pub->has_set = true;
         pub->invocation_key = inv->invocation_key;
         add_key(key_of(*inv, set, found.key));

@@ -136,6 +136,8 @@ class Cache {
   // An entry with diagnostics lies under `streams_key` if one is given.
   bool find_entry(Invocation* inv, const Digest& key, bool streams_first, ResultOwner* owner, const Digest* streams_key);
   static void unfold(const Bases& bases, ResultOwner* owner);
+  // The words that the compile of a relocated invocation gets.
+  static void relocate_compile(Invocation* inv, std::vector<std::string>* extra);
   static bool fold_result(const Invocation& inv, bool folded_inputs, Entry* e, std::deque<std::string>* own);
   bool deliver(Invocation* inv, ResultOwner* owner, bool depfile, std::string* why);
   // False: what is to be asked of it is the next task, or the invocation is refused.

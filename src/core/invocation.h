@@ -76,6 +76,8 @@ struct Invocation {
   std::string direct_missed;       // why it had no hit
   bool missed = false;             // a lookup has missed: it may be stored
   bool maps_asked = false;         // of a relocated one: the host was given the compile with the prefix maps
+  bool maps_withheld = false;      // or without them, for they might change what it reads: a result of this checkout only
+  bool as_spelled = false;         // and it was told to exchange no names of headers
   std::string miss_reason;         // as it was counted; empty: it was not
   int64_t missed_ns = 0;
   bool explained = false;          // that it can't be cached is on record

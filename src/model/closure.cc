@@ -606,12 +606,15 @@ bool Closure::explore_files(const Command& command, const CompilerInfo& compiler
   chain_.insert(chain_.end(), compiler.bracket_dirs.begin(), compiler.bracket_dirs.end());
   for (auto& d : chain_) {
     chain_nodes_.push_back(looker_->node(absolute(d)));
-    bool users = false;
+    bool users = false, system = false;
     for (auto& s : command.search_dirs) {
       std::string_view p = s.path;
       while (p.size() > 1 && p.back() == '/') p.remove_suffix(1);
-      users = users || p == d || s.path == d;
+      if (p != d && s.path != d) continue;
+      users = true;
+      system = system || s.kind >= SearchDir::kSystem;
     }
+    chain_system_.push_back(system || !users);
     chain_own_.push_back(!users && (d.compare(0, 5, "/usr/") == 0 || d.find("/lib/gcc/") != std::string::npos || d.find("/lib/clang/") != std::string::npos));
   }
   add_file("", command.source, true, false);
@@ -756,17 +759,47 @@ bool Closure::check_twins() {
   return true;
 }
 
+bool Closure::has_system_pragma() const {
+  auto any = [&](auto f) { return std::any_of(files_.begin(), files_.end(), [&](const File& file) { return file.scan && !file.own && f(*file.scan); }); };
+  return gch_ && any([](const ScanResult& s) { return s.flags & kScanSystemHeader; }) && any([](const ScanResult& s) {
+           return std::any_of(s.operands.begin(), s.operands.end(), [](const ScanOperand& op) { return op.kind >= ScanOperand::kMacro || (op.quoted && op.name[0] != '/'); });
+         });
+}
+
+bool Closure::may_be_renamed(const File& f, bool system_pragma) const {
+  if (system_pragma) return true;
+  for (size_t i = 0; i < chain_.size(); i++)
+    if (chain_system_[i] && (chain_[i] == "." || f.dir.starts_with(chain_[i]))) return true;
+  return false;
+}
+
 void Closure::note_real_name(File* f, std::map<std::string, std::string>* real_dirs) {
-  const std::string dir = absolute(f->dir);
-  auto [it, fresh] = real_dirs->try_emplace(dir);
+  const std::string dir = absolute(f->dir), spelled = path_join(f->dir, f->name), full = absolute(spelled);
   char real[PATH_MAX];
-  if (fresh) it->second = realpath(dir.c_str(), real) ? real : dir;
-  const std::string spelled = path_join(f->dir, f->name), full = absolute(spelled);
   FileId id;
   // A name with folders in it may lead through links of its own.
   const bool plain = f->name.find('/') == std::string::npos && lstat_file(full.c_str(), &id) == 0 && (id.mode & 0170000) != 0120000;
-  const std::string name = plain ? path_join(it->second, f->name) : realpath(full.c_str(), real) ? real : full;
+  auto [it, fresh] = real_dirs->try_emplace(plain ? dir : full);
+  if (!fresh) return;  // one file tells where its folder is
+  it->second = realpath(it->first.c_str(), real) ? real : it->first;
+  const std::string name = plain ? path_join(it->second, f->name) : it->second;
   if (name != full) f->listed_as.push_back(name);
+}
+
+bool Closure::looks_by_file_name() const {
+  static constexpr std::string_view kNames[] = {"__FILE__", "__BASE_FILE__", "__builtin_FILE"};
+  for (std::string_view name : kNames)
+    if (macros_.count(std::string(name))) return true;
+  for (auto& f : files_) {
+    if (!f.scan) continue;
+    if (f.scan->flags & (kScanComputedHas | kScanAsmFile)) return true;
+    if (!(f.scan->flags & kScanComputedInclude) && f.guards.empty()) continue;
+    std::string text;
+    if (read_file(f.node->path.c_str(), &text, 1u << 30) != 0) return true;
+    for (std::string_view name : kNames)
+      if (text.find(name) != text.npos) return true;
+  }
+  return (defines_.flags & (kScanComputedHas | kScanAsmFile)) != 0;
 }
 
 bool Closure::finish(const Evidence& e, uint64_t epoch, std::string* set_bytes) {
@@ -803,16 +836,18 @@ bool Closure::finish(const Evidence& e, uint64_t epoch, std::string* set_bytes) 
       if (!by_name) files_[it->second[0]].listed_as.push_back(p);
     }
     if (!source_listed) return refuse("its dependency file does not name the source");
-    if (!e.read_is_complete && (e.system_dirs_by_variable || !has_no_system_headers())) {
-      std::map<std::string, std::string> real_dirs;
-      for (auto& f : files_) {
-        // What the list would have said of a system header: where links lead to, if that is the shorter name. Diagnostics and __FILE__ say the same.
-        if (gch_ && f.scan && !f.read) note_real_name(&f, &real_dirs);
-        f.read = true;
-      }
-    }
+    if (!e.read_is_complete && (e.system_dirs_by_variable || !has_no_system_headers()))
+      for (auto& f : files_) f.read = true;
   } else {
     for (auto& f : files_) f.read = true;
+  }
+  if (gch_ && !e.as_spelled) {
+    // gcc names a system header by where links lead to, if that is shorter, in diagnostics, __FILE__ and debug information too. A link that flips between equal files is
+    // another name, also where the old one was the shorter.
+    std::map<std::string, std::string> real_dirs;
+    const bool system_pragma = has_system_pragma();
+    for (auto& f : files_)
+      if (f.read && f.scan && may_be_renamed(f, system_pragma)) note_real_name(&f, &real_dirs);
   }
   const bool assembler = command_->language == Language::kAsm || command_->language == Language::kAsmCpp;
   if (assembler && !e.assembler_read_nothing) return refuse("assembler source, and its assembler does not say what it read");

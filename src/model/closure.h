@@ -41,6 +41,7 @@ class Closure {
     bool assembler_read_nothing = false;             // the assembler's dependency file says so
     bool source_date_epoch = false;                  // the variable is set (and in the key)
     bool system_dirs_by_variable = false;            // C_INCLUDE_PATH or the like is set
+    bool as_spelled = false;                         // the compile had gcc exchange no names of headers
     const Bases* bases = nullptr;                    // of a relocated compile: paths of the set are folded
   };
   // After the compile. False: not to be stored, refused() says why.
@@ -52,6 +53,10 @@ class Closure {
   bool ways_unchanged(const std::vector<std::string>& outputs);
   // Just before the compile: folders that are likely to change under it, other than those of `outputs`, are watched for the names that come and go.
   void watch(const std::vector<std::string>& outputs);
+  // Whether its texts may look for a file by what __FILE__ stands for, which prefix maps change. In doubt they may.
+  bool looks_by_file_name() const;
+  // Whether gcc may name by where links lead what stands in a user's folder: what is included beside a header that calls itself one of the system.
+  bool has_system_pragma() const;
   // What the command was that the closure was explored for, of a file that it holds: its identity then. False if it does not hold it.
   bool known(const FileId& now) const;
   // Text that can't be judged, for the mode that does not look at it otherwise: dates in the files or the command.
@@ -112,7 +117,9 @@ class Closure {
   // Whether the file defines the macro; remembered by content. `text`: of the file, or empty until it is needed. False: refused.
   bool defines(const File& f, const std::string& name, bool* yes, std::string* text, bool first = false);
   bool check_guards();
-  // Where links on the way to a file lead, if it is by another name.
+  // Whether gcc may name the file by where links lead, as it does system headers.
+  bool may_be_renamed(const File& f, bool system_pragma) const;
+  // Where links on the way to a file lead, if it is by another name. `real_dirs`: of the folders that were noted.
   void note_real_name(File* f, std::map<std::string, std::string>* real_dirs);
   bool text_of(const File& f, std::string* text);
   bool check_aliases();
@@ -150,7 +157,7 @@ class Closure {
   std::map<std::string, Way> ways_;
   Watch watch_;
   std::vector<std::string> chain_;
-  std::vector<bool> chain_own_;
+  std::vector<bool> chain_own_, chain_system_;  // of the compiler's own; those for system headers
   size_t quote_count_ = 0;
   std::vector<Looker::Node*> chain_nodes_;
   std::vector<File> files_;

@@ -77,7 +77,10 @@ bool only_chars(std::string_view text, std::string_view extra) {
   });
 }
 
-bool is_regular_output(std::string_view path) { return path != "-" && !path.starts_with("/dev/") && !path.starts_with("/proc/"); }
+// Of /dev, its shared memory holds files as any file system does.
+bool is_regular_output(std::string_view path) {
+  return path != "-" && (!path.starts_with("/dev/") || path.starts_with("/dev/shm/")) && !path.starts_with("/proc/");
+}
 
 template <size_t N>
 bool is_one_of(std::string_view word, const std::string_view (&list)[N]) {

@@ -53,6 +53,8 @@ constexpr std::string_view kOpaque[] = {"-D", "-U", "-L", "-l", "-u", "-z", "-x"
 constexpr std::string_view kHiding[] = {"-flto", "-fsanitize", "-funique-internal-linkage-names", "-funique-source-file-names", "-fprofile", "-fcoverage", "-fcs-profile",
                                         "-fpseudo-probe", "-fmemory-profile", "-gembed-source", "-fwhole-program-vtables", "-fcanon-prefix-map", "--coverage", "-coverage", "-ftest-coverage",
                                         "-fsave-optimization-record", "-gsplit-dwarf"};
+// Whose value is looked for in paths: what it finds depends on where the checkout is, though no base stands in it.
+constexpr std::string_view kMatching = "-finstrument-functions-exclude-file-list=";
 
 // f(word, where its path begins or npos) for each word.
 template <class F>
@@ -210,9 +212,11 @@ std::string relocate(const Command& c, const Bases& bases, std::string_view cwd,
     if (bases.in(w)) refuse("the word " + brief(w) + " holds a base folder");
     for (std::string_view h : kHiding)
       if (w.starts_with(h)) refuse("the option " + w + " hides which paths the object holds");
+    if (w.starts_with(kMatching)) refuse("the option " + w + " chooses files by their paths");
     if (!gcc && w.starts_with("-g") && w != "-g0") r->exact = true;
     canonical = canonical || w == "-fcanonical-system-headers";
   });
+  for (auto& f : c.input_files) refuse("the file " + f + " may choose others by their paths");
   for (size_t at = 0; at < c.dep_target.size();) {
     size_t end = std::min(c.dep_target.find('\0', at), c.dep_target.size());
     std::string_view piece = std::string_view(c.dep_target).substr(at, end - at);
@@ -230,7 +234,7 @@ std::string relocate(const Command& c, const Bases& bases, std::string_view cwd,
   bool by_variable = std::any_of(key_env.begin(), key_env.end(), [](const std::string& e) { return e.substr(0, e.find('=')).ends_with("PATH"); });
   r->as_spelled = gcc && (c.probe_cwd || by_variable || std::any_of(c.search_dirs.begin(), c.search_dirs.end(), moves));
   if (r->as_spelled && canonical) return "-fcanonical-system-headers writes names that depend on the folder";
-  if (r->as_spelled) r->maps.emplace_back("-fno-canonical-system-headers");
+  if (r->as_spelled) r->maps.emplace_back(kAsSpelled);
   return {};
 }
 
@@ -350,6 +354,19 @@ int relocated_digest(Table* memo, Looker::Node* n, const Digest& plain, const Re
 
 namespace {
 
+// How long the name of a prerequisite is without what clang escapes in it; it breaks lines by that.
+size_t bare_size(std::string_view w) {
+  size_t size = 0, slashes = 0;
+  for (size_t i = 0; i < w.size(); i++) {
+    if (w[i] == ' ') size -= (slashes + 1) / 2;
+    else if (w[i] == '#' && slashes > 0) size--;
+    else if (w[i] == '$' && i + 1 < w.size() && w[i + 1] == '$') i++;
+    slashes = w[i] == '\\' ? slashes + 1 : 0;
+    size++;
+  }
+  return size;
+}
+
 // The first rule with its lines broken as the compiler breaks them; what comes after it stays.
 std::string laid_out(std::string_view text, Family family) {
   size_t end = 0;
@@ -380,9 +397,10 @@ std::string laid_out(std::string_view text, Family family) {
       else if (column + size + 2 > 75) column = size + 2, out += " \\\n  ";
       else column += size + 1, out += ' ';
     } else {
-      if (column + size + 3 > 75) out += " \\\n ", column = 2;
+      const size_t bare = bare_size(w);
+      if (column + bare + 3 > 75) out += " \\\n ", column = 2;
       out += ' ';
-      column += size + 1;
+      column += bare + 1;
     }
     out += w;
     if (last) targets = false, column++;

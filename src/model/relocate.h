@@ -50,6 +50,9 @@ class Bases {
   std::vector<std::string> dirs_;
 };
 
+// gcc must not exchange names of system headers for shorter ones.
+inline constexpr const char* kAsSpelled = "-fno-canonical-system-headers";
+
 // How one compile is relocated.
 struct Relocation {
   const Bases* bases;

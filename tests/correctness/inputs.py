@@ -1117,6 +1117,34 @@ def link_to_a_system_header_unlisted(b):
         os.symlink('v1', b.path('current'))
 
 
+@test(compilers=GCC)
+def link_to_a_system_header_to_a_shorter_name(b):
+    """The name that was the shorter need not be so where the link leads next: in no dependency file does that show."""
+    text = 'static inline const char *g(void) { return __FILE__; }\n'
+    far, near = b.path('a/folder/with/a/long/name'), b.path('n')
+    for d in (far, near):
+        b.write(d + '/h.h', text)
+    b.write('a.c', '#include <h.h>\nconst char *f(void) { return g(); }\n')
+    b.write('p.c', '#include <sys.h>\nconst char *f(void) { return g(); }\n')
+    os.makedirs(b.path('some/inc'))
+    b.write('user/inc/sys.h', '#pragma GCC system_header\n#include "h.h"\n')
+    # A link to the header, to its folder, and beside a header that calls itself one of the system.
+    rows = [('some/inc/h.h', '/h.h', ('-isystem', b.path('some/inc')), 'a.c'), ('some/to', '', ('-isystem', b.path('some/to')), 'a.c'),
+            ('user/inc/h.h', '/h.h', ('-I', b.path('user/inc')), 'p.c')]
+    yield
+    for link, name, where, source in rows:
+        for words in (('-MD', '-MF', 'a.d'), ('-MMD', '-MF', 'a.d'), ()):
+            args = (b.cc, *where, *words, '-c', source, '-o', 'a.o')
+            b.link(link, far + name)
+            yield
+            a = b.plain(*args).files['a.o']
+            b.stored(*args)
+            b.hit(*args)
+            b.link(link, near + name)
+            b.fresh(*args)
+            check(b.plain(*args).files['a.o'] != a, 'the test proves nothing')
+
+
 TRACE = '''#define M__(x) #x
 #define M_(x) M__(x)
 #define M(x) M_(x)

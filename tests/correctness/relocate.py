@@ -436,6 +436,66 @@ def names_of_system_headers_by_their_length(b):
             getattr(t, want)(k, argv, mapped=maps)
 
 
+@test(compilers=GCC)
+def names_behind_a_system_header_pragma(b):
+    """The same of what a header that calls itself one includes beside itself, in a folder that no -isystem names."""
+    t = Two(b)
+    there = b.root + '/src/somewhat/longer'
+    b.write(there + '/s.h', 'static inline const char *s(void) { return __FILE__; }\n')
+    t.write('include/sys.h', '#pragma GCC system_header\n#include "s.h"\n')
+    t.write('src/a.c', '#include "sys.h"\nconst char *a(void) { return s(); }\n')
+    for k in BOTH:
+        os.symlink(there + '/s.h', t.dirs[k] + '/include/s.h')
+    yield
+    plain = [b.plain(*t.at(k).argv((b.cc, *INC, *C), True)[1]).files['build/a.o'] for k in BOTH]
+    check((b'/include/s.h' in plain[0]) != (b'/include/s.h' in plain[1]), 'the test proves nothing')
+    for words in ((), ('-g',)):
+        argv = (b.cc, *words, *INC, *CD)
+        for k, want in ((0, 'stored'), (0, 'hit'), (1, 'hit'), (1, 'hit')):
+            getattr(t, want)(k, argv, mapped=['-ffile-prefix-map=%s=/cchain-base-0' % t.dirs[k], '-fno-canonical-system-headers'])
+    t.apart(b.cc, '-fcanonical-system-headers', *INC, *CD, mapped=False)
+
+
+@test()
+def files_that_are_looked_for_by_FILE(b):
+    """The mapped name is that of no file: such a source is compiled without maps, or a build breaks."""
+    t = Two(b)
+    again = '#ifndef AGAIN\n#define AGAIN\n%s\nint tail;\n#else\nint twice;\n#endif\n'
+    t.write('src/self.h', '#define SELF __FILE__\n')
+    rows = {
+        'self': again % '#include __FILE__',
+        'base': again % '#include __BASE_FILE__',
+        'macro': '#include "self.h"\n' + again % '#include SELF',
+        'call': '#define F(x) x\n' + again % '#include F(__FILE__)',
+        'guarded': '#define F(x) x\n#define NOW_OR_NEVER\n#ifdef NOW_OR_NEVER\n' + again % '#include F(__FILE__)' + '#endif\n',
+        'test': '#if defined __has_include && __has_include(__FILE__)\nint yes;\n#else\nint no;\n#endif\n',
+        'binary': '__asm__(".data\\nx: .incbin \\"" __FILE__ "\\"\\n.text\\n");\nint a;\n',
+    }
+    for name, text in rows.items():
+        t.write('src/%s.c' % name, text)
+    t.write('src/unused.h', '#include __FILE__\n')
+    t.write('src/unused.c', '#ifdef NOT_HERE\n#include "unused.h"\n#endif\nconst char *f(void) { return __FILE__; }\n')
+    yield
+    for name in rows:
+        for k in (0, 0, 1):
+            t.same(k, (b.cc, '-c', '{dir}/src/%s.c' % name, '-o', 'x.o'), mapped=False)
+    t.apart(b.cc, '-g', '-c', '{dir}/src/unused.c', '-o', 'x.o', mapped=False)
+
+
+@test()
+def options_that_choose_by_paths(b):
+    t = Two(b)
+    project(t)
+    t.write('build/list', 'src:*second.proj*\n')
+    t.write('build/attributes', '[always]\nsrc:*second.proj*\n')
+    yield
+    rows = [('-finstrument-functions', '-finstrument-functions-exclude-file-list=else-altogether')] if b.gcc else \
+        [('-fxray-instrument', '-fxray-always-instrument=list'), ('-fxray-instrument', '-fxray-attr-list=attributes')]
+    for words in rows:
+        a, c = t.apart(b.cc, *words, *INC, *C, mapped=False)
+        check(len(a['build/a.o']) != len(c['build/a.o']), '%s: the test proves nothing' % words[1])
+
+
 @test()
 def changes_in_the_second_checkout(b):
     t = Two(b)

@@ -144,6 +144,7 @@ void outputs(void**) {
   assert_text(gcc("-c d/a.b.c").output, "a.b.o");
   assert_text(gcc("-c -x c d/noext").output, "noext.o");
   assert_text(gcc("-c a.c -ofoo").output, "foo");
+  assert_fine(gcc("-MD -c /dev/shm/a.c -o /dev/shm/a.o"));  // a file system like any other
   Command s = gcc("-S d/a.c");
   assert_text(s.output, "a.s");
   assert_text(s.outputs[0].role, "assembly");

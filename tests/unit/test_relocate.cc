@@ -103,6 +103,12 @@ static void depfiles(void**) {
   const string odd = "x.o:   /w/src/a.c\n";  // as neither of them does it
   assert_true(fold_depfile(odd, Family::kGcc, b, &stored));
   EQ(unfold_depfile(stored, b), odd.c_str());
+  // clang breaks lines by the length of names before it escapes them.
+  const string odd_name = "/h\\ \\ x$$\\#xxxxxxxxxxxxxxxxxx.h", q = "/wwwwwwwwww/src";
+  const string clang = "a.o: /w/src/a.c /w/src" + odd_name + " /w/src/z.h /w/src/y\\ y.h\n";
+  assert_true(fold_depfile(clang, Family::kClang, b, &stored));
+  assert_int_equal(stored[0], 'c');
+  EQ(unfold_depfile(stored, bases_of({q})), ("a.o: " + q + "/a.c " + q + odd_name + " \\\n  " + q + "/z.h " + q + "/y\\ y.h\n").c_str());
   assert_false(fold_depfile("x.o: /w/src2/a\n", Family::kClang, b, &stored));
   EQ(unfold_depfile("", b), "");
 }
