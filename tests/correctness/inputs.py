@@ -224,6 +224,26 @@ def has_include_next_test(b):
 
 
 @test()
+def include_next_in_the_quote_chain(b):
+    """#include_next <w.h> in a file that an -iquote folder gave goes on with the next -iquote folder, though it is spelled with <>."""
+    b.write('q0/w.h', '#define W 1\n#if __has_include_next(<w.h>)\n#include_next <w.h>\n#endif\n')
+    b.write('q0/v.h', '#include_next <v.h>\n')
+    b.write('inc/v.h', '#define V 1\n')
+    b.write('a.c', '#include "w.h"\n#include "v.h"\nint f(void) { return W + V; }\n')
+    os.makedirs(b.path('q1'))
+    args = (b.cc, '-iquote', 'q0', '-Iinc', '-iquote', 'q1', *CD)
+    yield
+    b.proven(*args)
+    b.write('q1/w.h', '#undef W\n#define W 2\n')
+    b.fresh(*args, reason='q1/w.h.* appeared')
+    yield
+    b.same(*args)
+    b.hit(*args)
+    b.write('q1/v.h', '#define V 2\n')
+    b.fresh(*args, reason='q1/v.h.* appeared')
+
+
+@test()
 def has_include_of_file_that_is_deleted(b):
     """gcc's dependency file does not name it."""
     b.write('inc/opt.h', '#error never read\n')
