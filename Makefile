@@ -83,8 +83,11 @@ $(B)/cchain-sh: $(B)/cchain
 # ---- tests: each tests/unit/test_*.cc and tests/abi/test_*.c is a cmocka program ---------------------------------------
 UNIT_TESTS := $(patsubst %.cc,$(B)/%,$(sort $(wildcard tests/unit/test_*.cc)))
 ABI_TESTS := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/abi/test_*.c)))
+# Tests are built once and run once: little optimisation, and no debug information but with a sanitizer (OPT and SAN of the command line win).
+$(B)/tests/unit/%.o $(B)/tests/fuzz/%.o: OPT := -O1
+TEST_LDFLAGS := $(if $(SAN),,-Wl,--strip-debug)
 $(UNIT_TESTS): $(B)/%: $(B)/%.o $(LIB_OBJS)
-	$(CXX) $(OPT) $(SAN) -o $@ $(filter %.o,$^) $(STATIC_LIBS) -lcmocka -lpthread -ldl
+	$(CXX) $(OPT) $(SAN) $(TEST_LDFLAGS) -o $@ $(filter %.o,$^) $(STATIC_LIBS) -lcmocka -lpthread -ldl
 $(B)/tests/unit/test_sigv4: $(B)/src/remote/sigv4.o
 $(ABI_TESTS): $(B)/%: $(B)/%.o $(B)/libcchain.so.0
 	$(CC) $(OPT) $(SAN) -o $@ $< $(B)/libcchain.so.0 -Wl,-rpath,$(abspath $(B)) -lcmocka -lpthread -ldl

@@ -68,7 +68,7 @@ bool valid_layer_name(string_view v) {
   return true;
 }
 
-string quoted(string_view v) {
+string in_quotes(string_view v) {
   string out = "\"";
   out += v.substr(0, 100);
   out += v.size() > 100 ? "…\"" : "\"";
@@ -236,7 +236,7 @@ class Loader {
   string expand(string_view in, bool variables, string* out) const {
     out->clear();
     if (in == "~" || in.substr(0, 2) == "~/") {
-      if (!home_) return quoted(in) + " needs HOME, which is not set";
+      if (!home_) return in_quotes(in) + " needs HOME, which is not set";
       *out = home_;
       in.remove_prefix(1);
     }
@@ -267,7 +267,7 @@ class Loader {
   // The same for a path that must not depend on the working directory.
   string expand_absolute(string_view in, bool variables, string* out) const {
     if (string wrong = expand(in, variables, out); !wrong.empty()) return wrong;
-    if (out->empty() || (*out)[0] != '/') return quoted(in) + " is no absolute path";
+    if (out->empty() || (*out)[0] != '/') return in_quotes(in) + " is no absolute path";
     while (out->size() > 1 && out->back() == '/') out->pop_back();
     return {};
   }
@@ -333,7 +333,7 @@ class Loader {
   void repeated(const Json& object, size_t index) {
     const JsonMember& m = object.members[index];
     for (size_t i = 0; i < index; i++)
-      if (object.members[i].key == m.key) return problem(at(m.line), quoted(m.key) + " is given twice, the last one counts");
+      if (object.members[i].key == m.key) return problem(at(m.line), in_quotes(m.key) + " is given twice, the last one counts");
   }
 
   void apply_json(const Json& root) {
@@ -343,7 +343,7 @@ class Loader {
       repeated(root, i);
       int top = find_name(kTopNames, m.key);
       if (top < 0) {
-        problem(at(m.line), quoted(m.key) + " is no key of this version's: passed over");
+        problem(at(m.line), in_quotes(m.key) + " is no key of this version's: passed over");
         continue;
       }
       if (v.type == Json::kNull) continue;
@@ -397,11 +397,11 @@ class Loader {
     uint64_t n = 0;
     switch (top) {
       case kTopTenant:
-        if (!valid_tenant(text)) return unsafe(where, quoted(text) + " is no tenant (1 to 64 of a-z 0-9 . _ -, the first a letter or digit, the last no dot)"), false;
+        if (!valid_tenant(text)) return unsafe(where, in_quotes(text) + " is no tenant (1 to 64 of a-z 0-9 . _ -, the first a letter or digit, the last no dot)"), false;
         c_.tenant = text;
         break;
       case kTopMode:
-        if (!parse_mode(text, &c_.mode)) wrong = quoted(text) + " is no mode (direct, preprocess, direct+preprocess)";
+        if (!parse_mode(text, &c_.mode)) wrong = in_quotes(text) + " is no mode (direct, preprocess, direct+preprocess)";
         break;
       case kTopStateDir:
         if (wrong = expand_absolute(text, from_file, &path); wrong.empty()) c_.state_dir = path;
@@ -413,11 +413,11 @@ class Loader {
         break;
       case kTopFlush:
         if (parse_uint(text, 3600000, &n)) c_.flush_timeout_ms = static_cast<int>(n);
-        else wrong = quoted(text) + " is no number of milliseconds (0 to 3600000)";
+        else wrong = in_quotes(text) + " is no number of milliseconds (0 to 3600000)";
         break;
       case kTopMaxEntry:
         if (parse_size(text, &n) && n > 0) c_.max_entry_size = n;
-        else wrong = quoted(text) + " is no size";
+        else wrong = in_quotes(text) + " is no size";
         break;
     }
     if (wrong.empty()) return true;
@@ -428,16 +428,16 @@ class Loader {
   void string_list(const Json& v, const char* key, bool paths, std::vector<string>* out) {
     out->clear();
     if (v.type == Json::kNull) return;
-    if (v.type != Json::kArray) return unsafe(at(v.line), quoted(key) + " is no array of strings");
+    if (v.type != Json::kArray) return unsafe(at(v.line), in_quotes(key) + " is no array of strings");
     for (const Json& i : v.items) {
       string value;
       if (i.type != Json::kString || i.string.empty()) {
-        unsafe(at(i.line), quoted(key) + " holds what is no string, or an empty one");
+        unsafe(at(i.line), in_quotes(key) + " holds what is no string, or an empty one");
       } else if (paths) {
         if (string wrong = expand(i.string, true, &value); !wrong.empty()) unsafe(at(i.line), wrong);
         else out->push_back(std::move(value));
       } else if (i.string.find('=') != string::npos) {
-        unsafe(at(i.line), quoted(i.string) + " is no name of a variable");
+        unsafe(at(i.line), in_quotes(i.string) + " is no name of a variable");
       } else {
         out->push_back(i.string);
       }
@@ -471,7 +471,7 @@ class Loader {
       } else if (m.key == kCompilerNames[3]) {
         string_list(m.value, "extra_env", false, &k.env);
       } else {
-        problem(at(m.line), quoted(m.key) + " is no key of this version's: passed over");
+        problem(at(m.line), in_quotes(m.key) + " is no key of this version's: passed over");
       }
     }
     if (k.path.empty()) unsafe(at(v.line), "an entry of \"compilers\" names no \"compiler\"");
@@ -492,7 +492,7 @@ class Loader {
     if (type == "disk" || type == "host" || type == "http" || type == "s3" || type == "redis") return true;
     if (type == "https") return *wrong = "\"https\" is no type of layer: it is \"http\" with an https:// URL", false;
     if (type == "rediss") return *wrong = "\"rediss\" is no type of layer: it is \"redis\" with \"tls\": true", false;
-    return *wrong = quoted(type) + " is no type of layer", false;
+    return *wrong = in_quotes(type) + " is no type of layer", false;
   }
 
   void layer(const Json& v) {
@@ -529,7 +529,7 @@ class Loader {
       }
       if (!scalar_text(m.value, &text)) text = "(no single value)";
       if (!set_field(&l, &s, m.key, text, where, true, m.value.type == Json::kNumber))
-        problem(at(m.line), quoted(m.key) + " is no key of a layer in this version: passed over");
+        problem(at(m.line), in_quotes(m.key) + " is no key of a layer in this version: passed over");
     }
   }
 
@@ -541,7 +541,7 @@ class Loader {
       repeated(v, i);
       size.clear();
       for (const JsonMember& o : m.value.members)
-        if (o.key != "max_size") problem(at(o.line), quoted(o.key) + " is no key of a tenant in this version: passed over");
+        if (o.key != "max_size") problem(at(o.line), in_quotes(o.key) + " is no key of a tenant in this version: passed over");
       if (const Json* max = m.value.get("max_size"); !max || !scalar_text(*max, &size)) size = "?";
       out += (out.empty() ? "" : ",") + m.key + ":" + size;
     }
@@ -556,10 +556,10 @@ class Loader {
       size_t colon = std::min(item.find(':'), item.size());
       string_view name = item.substr(0, colon), size = item.substr(std::min(colon + 1, item.size()));
       uint64_t n = 0;
-      if (!valid_tenant(name)) return quoted(name) + " is no tenant";
-      if (!parse_size(size, &n) || n == 0) return "the max_size of " + quoted(name) + " is no size above 0";
+      if (!valid_tenant(name)) return in_quotes(name) + " is no tenant";
+      if (!parse_size(size, &n) || n == 0) return "the max_size of " + in_quotes(name) + " is no size above 0";
       for (auto& [other, bytes] : *out)
-        if (other == name) return quoted(name) + " is given twice";
+        if (other == name) return in_quotes(name) + " is given twice";
       if (out->size() == 64) return "more than 64 tenants have shares of their own";
       out->emplace_back(name, n);
     }
@@ -591,30 +591,30 @@ class Loader {
     uint64_t n = 0;
     bool b = false;
     auto boolean = [&](bool* out) {
-      if (!parse_bool(text, out)) wrong = quoted(text) + " is neither true nor false";
+      if (!parse_bool(text, out)) wrong = in_quotes(text) + " is neither true nor false";
     };
     switch (f) {
       case kName:
         if (valid_layer_name(text)) l->name = text;
-        else wrong = quoted(text) + " is no name of a layer (1 to 64 of A-Z a-z 0-9 . _ -)";
+        else wrong = in_quotes(text) + " is no name of a layer (1 to 64 of A-Z a-z 0-9 . _ -)";
         break;
       case kPath:
         wrong = expand_absolute(text, from_file, &l->path);
         break;
       case kSize:
         if (parse_size(text, &n) && n > 0) l->max_size = n;
-        else wrong = quoted(text) + " is no size above 0 (as in \"10G\")";
+        else wrong = in_quotes(text) + " is no size above 0 (as in \"10G\")";
         break;
       case kCompress:
         if (text == "auto") l->compression = Compression::kAuto;
         else if (text == "zstd") l->compression = Compression::kOn;
         else if (parse_uint(text, 19, &n) && n > 0) l->compression = Compression::kOn, l->compression_level = static_cast<int>(n);
         else if (!text.empty() && parse_bool(text, &b)) l->compression = b ? Compression::kOn : Compression::kOff;
-        else wrong = quoted(text) + " is no compression (auto, off, on, a level from 1 to 19)";
+        else wrong = in_quotes(text) + " is no compression (auto, off, on, a level from 1 to 19)";
         break;
       case kLevel:
         if (parse_uint(text, 19, &n) && n > 0) l->compression_level = static_cast<int>(n);
-        else wrong = quoted(text) + " is no level from 1 to 19";
+        else wrong = in_quotes(text) + " is no level from 1 to 19";
         break;
       case kRead:
         boolean(&l->read);
@@ -635,7 +635,7 @@ class Loader {
           mask = mask * 8 + static_cast<unsigned>(c - '0');
         }
         if (ok && (mask & ~077u) == 0) l->umask = static_cast<int>(mask);
-        else wrong = (number ? string("a number") : quoted(text)) + " is no umask (a string of octal digits, as in \"002\", that leaves the owner's bits)";
+        else wrong = (number ? string("a number") : in_quotes(text)) + " is no umask (a string of octal digits, as in \"002\", that leaves the owner's bits)";
         break;
       }
       case kTenants:
@@ -655,30 +655,30 @@ class Loader {
       case kConnectTimeout:
       case kTimeout:
         if (parse_uint(text, 600000, &n) && n > 0) (f == kTimeout ? l->timeout_ms : l->connect_timeout_ms) = static_cast<uint32_t>(n);
-        else wrong = quoted(text) + " is no number of milliseconds (1 to 600000)";
+        else wrong = in_quotes(text) + " is no number of milliseconds (1 to 600000)";
         break;
       case kLayerMaxEntry:
         if (parse_size(text, &n) && n > 0) l->max_entry_size = n;
-        else wrong = quoted(text) + " is no size above 0";
+        else wrong = in_quotes(text) + " is no size above 0";
         break;
       case kConnections:
         if (parse_uint(text, 256, &n) && n > 0) l->connections = static_cast<uint32_t>(n);
-        else wrong = quoted(text) + " is no number from 1 to 256";
+        else wrong = in_quotes(text) + " is no number from 1 to 256";
         break;
       case kRefresh:
         if (parse_seconds(text, &n)) l->refresh_after_s = n;
-        else wrong = quoted(text) + " is no time (as in \"20d\", \"12h\")";
+        else wrong = in_quotes(text) + " is no time (as in \"20d\", \"12h\")";
         break;
       case kUpload:
         if (text == "spool" || text == "now") l->spool = text == "spool";
-        else wrong = quoted(text) + " is neither \"now\" nor \"spool\"";
+        else wrong = in_quotes(text) + " is neither \"now\" nor \"spool\"";
         break;
       default:
         return false;
     }
     s->origin[f] = where;
     s->wrong[f] = wrong.empty() ? string() : where + ": " + kFieldNames[f] + ": " + wrong;
-    if (!wrong.empty()) problem(where, quoted(key) + ": " + wrong + ": the layer is not used");
+    if (!wrong.empty()) problem(where, in_quotes(key) + ": " + wrong + ": the layer is not used");
     return true;
   }
 
@@ -701,15 +701,15 @@ class Loader {
           break;
         case kFlag:
           if (parse_bool(text, &b)) value = b ? "true" : "false";
-          else wrong = quoted(text) + " is neither true nor false";
+          else wrong = in_quotes(text) + " is neither true nor false";
           break;
         case kNumber:
           if (parse_uint(text, 65535, &n)) value = std::to_string(n);
-          else wrong = quoted(text) + " is no number from 0 to 65535";
+          else wrong = in_quotes(text) + " is no number from 0 to 65535";
           break;
         case kSeconds:
           if (parse_seconds(text, &n)) value = std::to_string(n);
-          else wrong = quoted(text) + " is no time (as in \"20d\", \"12h\")";
+          else wrong = in_quotes(text) + " is no time (as in \"20d\", \"12h\")";
           break;
       }
       if (key == "url" || key == "endpoint") take_user(l, &value, where, from_file && text.find('$') == string_view::npos);
@@ -722,7 +722,7 @@ class Loader {
       string& bad = s->wrong[kType];
       if (!wrong.empty()) {
         if (bad.empty()) bad = where + ": " + string(key) + ": " + wrong;
-        problem(where, quoted(key) + ": " + wrong + ": the layer is not used");
+        problem(where, in_quotes(key) + ": " + wrong + ": the layer is not used");
       }
       set_value(l, string(key), std::move(value), where, o.kind == kSecret);
       return true;
@@ -767,7 +767,7 @@ class Loader {
   bool flag(Var v, const char* name, bool if_wrong) {
     bool b = false;
     if (!env(v) || parse_bool(env(v), &b)) return b;
-    problem(name, quoted(env(v)) + " is neither true nor false" + (if_wrong ? ": taken as true" : ": not used"));
+    problem(name, in_quotes(env(v)) + " is neither true nor false" + (if_wrong ? ": taken as true" : ": not used"));
     return if_wrong;
   }
 
@@ -815,12 +815,12 @@ class Loader {
       url = url.substr(0, q);
     }
     if (url.empty() || (url[0] != '/' && (file || url.substr(0, 2) != "~/"))) {
-      wrong = quoted(url) + " is no absolute path and no URL";
+      wrong = in_quotes(url) + " is no absolute path and no URL";
       return drop("disk");
     }
     // A bare path is taken as it stands.
     if (file && !percent_decode(url, &path)) {
-      wrong = quoted(url) + ": a wrong % escape";
+      wrong = in_quotes(url) + ": a wrong % escape";
       return drop("disk");
     }
     LayerState& s = add_layer("disk", where);
@@ -876,7 +876,7 @@ class Loader {
       string value = "true";
       if (eq != string_view::npos && !percent_decode(item.substr(eq + 1), &value)) value = item.substr(eq + 1);
       if (key == "type" || key == "path" || !set_field(l, s, key, value, where, false))
-        problem(where, quoted(key) + " is no key of a layer in this version: passed over");
+        problem(where, in_quotes(key) + " is no key of a layer in this version: passed over");
     }
   }
 
@@ -997,7 +997,7 @@ class Loader {
         const LayerConfig& o = c_.layers[k];
         if (o.name != l.name && (l.type != "disk" || o.type != "disk" || o.path != l.path || !o.disabled.empty())) continue;
         const string& where = states_[i].origin[o.name == l.name ? kName : kPath];
-        string text = o.name == l.name ? "two layers have the name " + quoted(l.name) : "two layers have the path " + quoted(l.path);
+        string text = o.name == l.name ? "two layers have the name " + in_quotes(l.name) : "two layers have the path " + in_quotes(l.path);
         l.disabled = (where.empty() ? states_[i].origin[kType] : where) + ": " + text;
         problem(where.empty() ? states_[i].origin[kType] : where, text + ": the second is not used");
       }
@@ -1034,7 +1034,7 @@ class Loader {
     bool b = true;
     if (v == "remote") c_.read_only = ReadOnly::kRemote;
     else if (v == "all" || !parse_bool(v, &b) || b) c_.read_only = ReadOnly::kAll;
-    if (v != "all" && v != "remote" && !parse_bool(v, &b)) problem("CCHAIN_READ_ONLY", quoted(v) + " is neither \"all\" nor \"remote\": taken as \"all\"");
+    if (v != "all" && v != "remote" && !parse_bool(v, &b)) problem("CCHAIN_READ_ONLY", in_quotes(v) + " is neither \"all\" nor \"remote\": taken as \"all\"");
     for (size_t i = 0; i < c_.layers.size(); i++) {
       LayerConfig& l = c_.layers[i];
       if (c_.read_only == ReadOnly::kNo || (c_.read_only == ReadOnly::kRemote && l.type == "disk")) continue;

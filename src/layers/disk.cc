@@ -292,7 +292,7 @@ void DiskLayer::mark(const IndexKey& key) {
   bool full;
   {
     std::unique_lock<std::mutex> lock(g.marks_mu, std::try_to_lock);
-    for (int i = 0; !lock.owns_lock() && i < 100; i++) lock.try_lock();
+    for (int i = 0; !lock.owns_lock() && i < 100; i++) static_cast<void>(lock.try_lock());
     if (!lock.owns_lock()) return;  // a hint, not worth a wait (nor a deadlock in a forked child)
     if (g.marks.empty()) g.marks.reserve(16);
     g.marks.push_back({key, t});
@@ -313,7 +313,7 @@ void DiskLayer::flush(Group& g) {
   std::vector<IndexMark> marks;
   {
     std::unique_lock<std::mutex> lock(g.marks_mu, std::try_to_lock);
-    for (int i = 0; !lock.owns_lock() && i < 100; i++) lock.try_lock();
+    for (int i = 0; !lock.owns_lock() && i < 100; i++) static_cast<void>(lock.try_lock());
     if (!lock.owns_lock()) return;
     marks.swap(g.marks);
   }

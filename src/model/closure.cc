@@ -181,7 +181,7 @@ bool Closure::resolve(const ScanOperand& op, const std::string& includer_dir, si
       done = !next;
     }
   }
-  for (size_t i = op.quoted ? 0 : quote_count_; !done && i < chain_.size(); i++) {
+  for (size_t i = op.quoted || next ? 0 : quote_count_; !done && i < chain_.size(); i++) {
     int c = candidate(chain_[i], static_cast<int>(i), op.name, &l);
     if (c < 0) return false;
     if (c > 0) {

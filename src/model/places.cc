@@ -343,7 +343,7 @@ Evaluation evaluate(Looker& looker, Table& memo, const Digest& base, std::string
       digests.append(reinterpret_cast<const char*>(&id.ino), 8);
     }
   }
-  KeyHasher kh("cchain result 1");
+  KeyHasher kh("cchain result 2");
   kh.field("base", base);
   kh.field("places", set_digest);
   kh.field("found", digests);

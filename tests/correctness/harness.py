@@ -337,7 +337,7 @@ class Suite:
         self.on_start = []
 
     def test(self, compilers=('gcc', 'clang'), modes=('direct',), name=None, core=True):
-        """core: among those that stand for a row where there is not time for all."""
+        """core: among those that stand for a row where there is not time for all; a compiler: with that one only."""
         def add(f):
             self.cases.append(Case(name or f.__name__, f, compilers, modes, core))
             return f
@@ -353,12 +353,14 @@ class Suite:
 
     def _step(self, job):
         """One leg of a test. False when it has ended."""
+        started = time.time()
         try:
             next(job['run'])
-            job['ripe'] = time.time() + RIPE
+            job['ripe'], job['spent'] = time.time() + RIPE, job['spent'] + time.time() - started
             return True
         except StopIteration:
-            self.say('passed', 'ok ' + job['label'])
+            spent = job['spent'] + time.time() - started
+            self.say('passed', 'ok %s%s' % (job['label'], '   [%.1f s]' % spent if self.verbose else ''))
         except Skip as e:
             self.say('skipped', 'skip %s: %s' % (job['label'], e))
         except Wrong as e:
@@ -395,7 +397,7 @@ class Suite:
                     self.jobs.append(job)
 
     def main(self, argv):
-        wanted, self.keep = [a for a in argv[1:] if not a.startswith('-')], '--keep' in argv
+        wanted, self.keep, self.verbose = [a for a in argv[1:] if not a.startswith('-')], '--keep' in argv, '-v' in argv
         core = '--core' in argv  # each test in one mode
         if '--list' in argv:
             print('\n'.join(c.name for c in self.cases))
@@ -425,13 +427,15 @@ class Suite:
                 if case.name not in wanted if wanted else core and not case.core:
                     continue
                 for cc in case.compilers:
+                    if core and not wanted and case.core not in (True, cc):
+                        continue
                     for mode in case.modes[:1] if core else case.modes:
                         label = self._label(case, cc, mode)
                         if cc not in compilers or not have(cc.replace('gcc', 'g++').replace('clang', 'clang++')):
                             self.say('skipped', 'skip %s: it is not here' % label)
                             continue
                         root = '%s/%s-%s-%s' % (self.root, case.name, cc, mode.replace('+', '-'))
-                        self.jobs.append({'label': label, 'root': root, 'ripe': 0, 'run': self._start(case, root, cc, mode)})
+                        self.jobs.append({'label': label, 'root': root, 'ripe': 0, 'spent': 0, 'run': self._start(case, root, cc, mode)})
             threads = [threading.Thread(target=self._work) for _ in range(2)]
             for t in threads:
                 t.start()

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Inputs that are easy to forget: each row of that table does the thing with real compilers, through `cchain`.
 
-  inputs.py [--core] [--list] [--keep] [NAME…]      --core: what `make test` runs: each row, one mode
+  inputs.py [--core] [--list] [--keep] [-v] [NAME…]      --core: what `make test` runs: each row, one mode
 
 A test compiles (a miss that is stored), compiles again (a hit, or the test proves nothing), makes the change and compiles: that must
 equal what the plain compiler gives now, in its object, dependency file, both streams and exit status.
@@ -221,6 +221,26 @@ def has_include_next_test(b):
     b.hit(*args)
     b.remove('inc1/w.h')
     b.same(*args)
+
+
+@test()
+def include_next_in_the_quote_chain(b):
+    """#include_next <w.h> in a file that an -iquote folder gave goes on with the next -iquote folder, though it is spelled with <>."""
+    b.write('q0/w.h', '#define W 1\n#if __has_include_next(<w.h>)\n#include_next <w.h>\n#endif\n')
+    b.write('q0/v.h', '#include_next <v.h>\n')
+    b.write('inc/v.h', '#define V 1\n')
+    b.write('a.c', '#include "w.h"\n#include "v.h"\nint f(void) { return W + V; }\n')
+    os.makedirs(b.path('q1'))
+    args = (b.cc, '-iquote', 'q0', '-Iinc', '-iquote', 'q1', *CD)
+    yield
+    b.proven(*args)
+    b.write('q1/w.h', '#undef W\n#define W 2\n')
+    b.fresh(*args, reason='q1/w.h.* appeared')
+    yield
+    b.same(*args)
+    b.hit(*args)
+    b.write('q1/v.h', '#define V 2\n')
+    b.fresh(*args, reason='q1/v.h.* appeared')
 
 
 @test()
@@ -1156,7 +1176,7 @@ TRACE = '''#define M__(x) #x
 '''
 
 
-@test()
+@test(core='gcc')
 def include_in_a_dead_branch(b):
     """As trace/define_trace.h of Linux has it: while nobody defines the macro, the #include of what a macro makes asks for nothing. Whoever begins to define it makes it live."""
     b.write('trace.h', TRACE)
@@ -1299,7 +1319,7 @@ def include_path(variable_name, cxx):
 
 
 for _name, _cxx in (('C_INCLUDE_PATH', False), ('CPLUS_INCLUDE_PATH', True), ('OBJC_INCLUDE_PATH', False)):
-    test(name='env_' + _name)(include_path(_name, _cxx))
+    test(name='env_' + _name, core='gcc')(include_path(_name, _cxx))
 
 
 @test()
@@ -1498,7 +1518,7 @@ for _name, _value in {
     'CC_PRINT_OPTIONS': '1', 'CC_PRINT_HEADERS_FILE': 'headers.txt', 'CC_PRINT_OPTIONS_FILE': 'options.txt',
     'CCC_OVERRIDE_OPTIONS': '# +-DH2=1',
 }.items():
-    test(name='env_' + _name)(refused_variable(_name, _value, empty_too=_name != 'LD_PRELOAD'))
+    test(name='env_' + _name, core='clang' if _name.startswith('CC') else 'gcc')(refused_variable(_name, _value, empty_too=_name != 'LD_PRELOAD'))
 
 
 @test()
@@ -2052,7 +2072,7 @@ def resource_dir_or_gcc_include_changes(b):
         b.fresh(b.cc, *one, *C)
 
 
-@test(modes=MODES)
+@test(modes=MODES, core='gcc')
 def order_of_arguments(b):
     b.write('a.c', SRC.replace('H;', '10 * H + X;'))
     b.write('one/h.h', header(1))
@@ -2097,7 +2117,7 @@ int main(int argc, char **argv) {
 '''
 
 
-@test()
+@test(core='gcc')
 def flags_that_we_add(b):
     """-MD -MF and -Wa,--MD change neither object nor dependency file nor streams, whatever else is given."""
     recorder = b.program(b.root + '/recorder', RECORDER)
@@ -3117,7 +3137,7 @@ def planted_state_is_not_used(b):
             os.unlink(state)
 
 
-@test()
+@test(core='gcc')
 def checkout_named_in_a_header(b):
     """base_dirs: no prefix map reaches a string that a generated header holds."""
     for d in ('one', 'two'):

@@ -9,7 +9,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, '..', 'correctness'))
 import common_outputs as common
 import store
-from common_outputs import Skip, check, mount, test, unmount
+from common_outputs import Fail, Skip, check, mount, test, unmount
 from store import get, hit, put, quick, right, simple
 
 common.TESTS.clear()  # those of store.py
@@ -93,6 +93,17 @@ def without_compiler(b, made, what):
         right(b, made, what + ': the hit after it')
     finally:
         b.env['CCHAIN_PREFIX'] = keep
+
+
+def hits_within_the_limit(b, made, what):
+    """A hit after the next build. Where the cache is full that may take until the slots of files that are gone, or never came, are old enough to be given up
+    (kYoung in src/layers/index.cc): until then they take the room of what is stored."""
+    try:
+        without_compiler(b, made, what)
+    except Fail:
+        time.sleep(2.2)
+        right(b, made, what + ': when the slots are old')
+        without_compiler(b, made, what + ': when the slots are old')
 
 
 def consistent(b, what, at_least=False):
@@ -235,8 +246,7 @@ def t_eviction(b):
         prepare()
         faulty_run(b, f, made[0], what, **fault)
         right(b, made[0], what + ': the next build')
-        right(b, made[0], what + ': the one after it')  # where the index could not be written, room was made for what is gone already, or of what had just come
-        without_compiler(b, made[0], what)
+        hits_within_the_limit(b, made[0], what)
         used = sum((os.stat(p).st_size + 4095) // 4096 * 4096 + 4096 for p in b.blobs() + b.blobs('record'))
         check(used <= full * 1.05, '%s: %d bytes of %d' % (what, used, full))
     check(f.slowest < SLOW, 'a run took %.1f s' % f.slowest)
@@ -317,7 +327,7 @@ def t_killed_at_each_call(b):
                 faulty_run(b, f, made[0], what, at=at, kill=when)
                 kills += 1
                 right(b, made[0], what + ': the next build')
-                without_compiler(b, made[0], what)
+                (hits_within_the_limit if kind == 'eviction' else without_compiler)(b, made[0], what)
         age(b)
         check(b.run([common.CCHAIN, 'trim'], timeout=SLOW).status == 0, 'trim fails')
         check(not strays(b), '%s: strays: %s' % (kind, strays(b)[:5]))
@@ -364,9 +374,8 @@ def t_kills(b):
                 os.unlink(b.path(words[-1]))
     for m in made[:3]:
         right(b, m, 'after all')
-        right(b, m, 'after all')
         quick(b, m)
-        without_compiler(b, m, 'after all')
+        hits_within_the_limit(b, m, 'after all')
         del b.env['CCHAIN_PREFIX']
     age(b)
     check(b.run([common.CCHAIN, 'trim'], timeout=SLOW).status == 0, 'trim fails')

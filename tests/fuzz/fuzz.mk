@@ -10,9 +10,9 @@ FUZZ_CXX ?= clang++
 
 # A main that feeds kept inputs to a target: needs no libFuzzer.
 $(FUZZ_LOCAL:%=$(B)/tests/fuzz/replay_%): $(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(LIB_OBJS)
-	$(CXX) $(OPT) $(SAN) -o $@ $^ $(STATIC_LIBS) -lpthread -ldl
+	$(CXX) $(OPT) $(SAN) $(TEST_LDFLAGS) -o $@ $^ $(STATIC_LIBS) -lpthread -ldl
 $(FUZZ_REMOTE:%=$(B)/tests/fuzz/replay_%): $(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(FUZZ_REMOTE_OBJS) $(B)/src/base/fs.o
-	$(CXX) $(OPT) $(SAN) -o $@ $^ $(FUZZ_REMOTE_LIBS) -lpthread -ldl
+	$(CXX) $(OPT) $(SAN) $(TEST_LDFLAGS) -o $@ $^ $(FUZZ_REMOTE_LIBS) -lpthread -ldl
 
 fuzz: ## libFuzzer programs of all parsers in build/fuzz, with address and undefined-behaviour sanitizer
 	$(MAKE) --no-print-directory -j$$(nproc) B=$(B)/fuzz CXX=$(FUZZ_CXX) OPT=-O2 SAN='-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all' fuzzers
