@@ -253,8 +253,8 @@ struct OwnEdge {
 /// one worker, never to both.
 struct Job {
   Job()
-      : edge(NULL), deps_in_memory(false), tracked(false), inv(NULL),
-        answer(kQueued), options(NULL), tasks(0), task_status(-1),
+      : edge(NULL), deps_in_memory(false), tracked(false), counted(false),
+        inv(NULL), answer(kQueued), options(NULL), tasks(0), task_status(-1),
         status(ExitFailure),
         compiled(false), lane(0), begun(0), looked(0), answered(0), started(0),
         ended(0) {
@@ -279,6 +279,7 @@ struct Job {
   vector<string> outputs;
   bool deps_in_memory;  ///< Ninja reads the depfile and removes it
   bool tracked;         ///< has deps = gcc: most likely a compile
+  bool counted;         ///< has dependencies at all: if refused, with its reason
 
   cc_invocation* inv;
   cc_result result;
@@ -434,6 +435,9 @@ struct Workers {
     }
     if (const char* why = api->uncacheable(job->inv)) {
       job->reason = why;
+      if (job->counted &&
+          api->lookup(library_->cache, job->inv, NULL, &job->result) > 0)
+        api->result_clear(&job->result);
       return false;
     }
     cc_task task = cc_task();
@@ -887,6 +891,9 @@ bool CchainRunner::StartCommand(Edge* edge) {
   job->deps_in_memory =
       job->tracked && !job->depfile.empty() && !g_keep_depfile;
   job->command = edge->EvaluateCommand();
+  // From 3.27 on CMake's links have dependencies too: they begin with ":".
+  job->counted = (job->tracked || !job->depfile.empty()) &&
+                 job->command.compare(0, 5, ": && ") != 0;
   for (size_t i = 0; i < edge->outputs_.size(); ++i)
     job->outputs.push_back(edge->outputs_[i]->path());
   // What is no compile by all appearances starts at once, in its turn.
@@ -1094,7 +1101,7 @@ void CchainRunner::Finish(Job* job, Result* result) {
     ++uncacheable_;
     break;
   default:
-    uncacheable_ += job->tracked;
+    uncacheable_ += job->counted;
   }
   if (trace_.on())
     Record(job);
@@ -1110,7 +1117,7 @@ void CchainRunner::Record(Job* job) {
   Span edge = { job->outputs.empty() ? job->edge->outputs_[0]->path()
                                      : job->outputs[0],
                 kNames[job->answer], "", job->lane, job->begun, now };
-  if (job->answer == Job::kForeign && job->tracked)
+  if (job->answer == Job::kForeign && job->counted)
     edge.category = "uncacheable";
   edge.args = "\"answer\":" + JsonString(edge.category);
   if (job->answer == Job::kHit) {

@@ -39,7 +39,7 @@ constexpr const char kRecheck[] = "recheck: it is compiled again, to be compared
 bool is_cut(std::string_view role, std::string_view d) {
   auto has = [&](const char* text) { return memmem(d.data(), d.size(), text, strlen(text)) != nullptr; };
   if (role == "su") return !d.empty() && d.back() != '\n';
-  if (role == "ci") return !d.ends_with("}\n");
+  if (role == "ci" || role == "ddi") return !d.ends_with("}\n");
   if (role == "timetrace") return !d.ends_with("}");
   if (role == "gcno") return d.size() < 16;
   if (role == "optrecord") return d.size() > 2 && d.substr(0, 2) == "\x1f\x8b" ? d.size() < 20 : !d.empty() && d.back() != '\n';
@@ -482,26 +482,31 @@ void Cache::task_done(Invocation* inv, const cc_task_result& r) {
   h.field("said", err);
   // Comments steer warnings, columns reach some objects, and both are not in the text.
   const bool exact = inv->command.warnings || inv->command.columns_matter || out.find("__builtin_COLUMN") != out.npos || out.find("source_location") != out.npos;
-  std::string digests;
-  for (auto& [name, system] : files) {
+  auto add = [&](const std::string& name, bool system, std::string* digests) {
     Looker::Node* n = looker_.node(path_join(inv->cwd, name));
     Looker::Look l = looker_.look(n, e);
-    if (l.error || !l.id.is_regular()) {
-      inv->preprocess_refused = n->path + ", which the preprocessed source names, is no file";
-      return;
-    }
-    inv->preprocess_files.push_back({n->path, l.id, system});
-    if (inv->compiler->family == Family::kGcc && !looker_.absent(looker_.node(path_dir(n->path)), std::string(path_base(n->path)) + ".gch/.", e)) {
-      inv->preprocess_refused = "a precompiled header stands beside " + n->path;
-      return;
-    }
     Digest d;
-    if (looker_.digest(n, e, &d) != 0) {
+    if (l.error || !l.id.is_regular())
+      inv->preprocess_refused = n->path + ", which the preprocessed source or the command names, is no file";
+    else if (inv->compiler->family == Family::kGcc && !looker_.absent(looker_.node(path_dir(n->path)), std::string(path_base(n->path)) + ".gch/.", e))
+      inv->preprocess_refused = "a precompiled header stands beside " + n->path;
+    else if (looker_.digest(n, e, &d) != 0)
       inv->preprocess_refused = n->path + " can't be read";
-      return;
+    else {
+      inv->preprocess_files.push_back({n->path, l.id, system});
+      digests->append(reinterpret_cast<const char*>(d.b.data()), 32);
+      return true;
     }
-    digests.append(reinterpret_cast<const char*>(d.b.data()), 32);
-  }
+    return false;
+  };
+  std::string digests, given;
+  for (auto& [name, system] : files)
+    if (!add(name, system, &digests)) return;
+  // Files that an option names, or the driver, are in no text.
+  for (const std::vector<std::string>* list : {&std::as_const(inv->command.input_files), &inv->compiler->given_files})
+    for (auto& name : *list)
+      if (!add(name, false, &given)) return;
+  if (!given.empty()) h.field("given", given);
   if (exact) h.field("files", digests);
   inv->preprocessed_key = h.finish();
   // Diagnostics show lines as they are written.

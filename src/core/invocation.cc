@@ -261,7 +261,7 @@ std::vector<std::string> command_with(const Invocation& inv, const std::vector<s
 std::vector<std::string> preprocess_command(const Invocation& inv) {
   std::vector<std::string> out = {inv.argv[inv.launchers.compiler_index]};
   for (auto& a : inv.command.key_args)
-    if (a != "-c" && a != "-S" && a != "-ftime-trace") out.push_back(a);  // the last would leave a file
+    if (a != "-c" && a != "-S" && a != "-ftime-trace" && !a.starts_with("-fdeps-format=")) out.push_back(a);  // the last two would leave a file
   out.push_back("-E");
   out.push_back(inv.command.source);
   return out;

@@ -590,7 +590,7 @@ bool Closure::pragma_doubt() const {
 }
 
 bool Closure::explore(const Command& command, const CompilerInfo& compiler, const std::string& cwd, uint64_t epoch, bool described) {
-  unseen_defines_ = described || !command.input_files.empty() || !compiler.given_files.empty();
+  unseen_defines_ = described || command.input_files.size() > (command.module_mapper.empty() ? 0 : 1) || !compiler.given_files.empty();
   bool ok = explore_files(command, compiler, cwd, epoch);
   note_ways();
   return ok;
@@ -672,8 +672,43 @@ bool Closure::explore_files(const Command& command, const CompilerInfo& compiler
     }
     if (!macros_.empty() && !resolve_macros()) return false;
   }
+  if (!command.module_mapper.empty() && !check_module_map()) return false;
   if (files_[0].scan->flags & (kScanComputedInclude | kScanEmbed | kScanDependency | kScanModule | kScanAsmFile | kScanPch | kScanTimestamp) && !check_flags(files_[0], {}, true))
     return false;
+  return true;
+}
+
+// A file of lines "NAME FILE", with "$root DIR" for the folder of files that are not named; DIR/NAME.gcm is looked for in any case, where gcc 11 to 16 spell
+// an absolute path as ./path, another as ,/path, and a part ".." as ",,".
+bool Closure::check_module_map() {
+  const std::string& map = command_->module_mapper;
+  std::string text, root;
+  if (!text_of(*std::find_if(files_.begin(), files_.end(), [&](const File& f) { return path_join(f.dir, f.name) == map; }), &text)) return false;
+  for (std::string_view rest = text; !rest.empty();) {
+    std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+    if (line.empty() || line[0] == '#') continue;
+    if (!line.starts_with("$root ") || line.size() == 6 || line.find_first_of(" \t\r\"'\\\0", 6, 7) != line.npos) return refuse("a module in " + map);
+    root = line.substr(6);
+  }
+  for (size_t i = 1; i < files_.size(); i++) {
+    if (files_[i].plain) continue;  // was given, not included
+    std::string path = path_join(files_[i].dir, files_[i].name), name;
+    if (path.starts_with("./")) path.erase(0, 2);
+    name = path[0] == '/' ? "." : ",/";
+    for (size_t at = 0; at < path.size();) {
+      const size_t end = std::min(path.find('/', at), path.size());
+      const std::string part = path.substr(at, end - at);
+      name.append(part == ".." ? ",," : part).append(end < path.size() ? "/" : "");
+      at = end + 1;
+    }
+    Lookup l;
+    const int found = candidate(root, -1, name + ".gcm", &l);
+    if (found < 0) return false;
+    if (found > 0) return refuse("a header unit for " + path);
+    files_[i].lookups.push_back(lookups_.size());
+    lookups_.push_back(std::move(l));
+  }
   return true;
 }
 

@@ -109,6 +109,8 @@ class Closure {
   // -1: refused; 0: absent (recorded); 1: a regular file.
   int candidate(const std::string& dir, int chain, const std::string& name, Lookup* l);
   bool scan_file(size_t i);
+  // Under gcc's -fmodule-mapper: that no #include is taken for the import of a header unit.
+  bool check_module_map();
   bool check_flags(const File& f, const Evidence& e, bool early);
   bool check_flags(uint32_t flags, const std::string& where, bool own, const Evidence& e, bool early);
   bool explore_files(const Command& command, const CompilerInfo& compiler, const std::string& cwd, uint64_t epoch);

@@ -342,6 +342,21 @@ class Parser {
         cmd_.runs_objcopy = cmd_.family == Family::kGcc;
         cmd_.cwd_matters = cmd_.columns_matter = cmd_.output_matters = true;
         return to_key();
+      case Act::kModules:
+        modules_ = text;
+        return to_key();
+      case Act::kModuleMapper:
+        // Other forms are a socket, a program or descriptors.
+        if (value.empty() || value.find_first_of("|<>@=:?") != value.npos) return refuse_option(text, "names no file that maps modules");
+        if (!cmd_.module_mapper.empty()) return refuse("two -fmodule-mapper");
+        cmd_.module_mapper = value;
+        cmd_.input_files.emplace_back(value);
+        return to_key();
+      case Act::kDepsFormat:
+        if (value != "p1689r5") return refuse("unknown option " + quoted_word(text));
+        beside("ddi", ".ddi");
+        cmd_.output_matters = true;  // which it names
+        return to_key();
       case Act::kToAssembler: return to_assembler(text, value);
       case Act::kToPreprocessor: return to_preprocessor(text, value);
       case Act::kToClang:
@@ -556,6 +571,7 @@ class Parser {
       cmd_.output = with_suffix(source_base, assembly_ ? ".s" : ".o");
       output_given_ = false;
     }
+    if (!modules_.empty() && cmd_.module_mapper.empty()) return refuse_option(modules_, refusal_phrase(Act::kRefuseModules));
     cmd_.date_time_silenced = silenced_ || no_date_time_;
     cmd_.outputs.push_back({assembly_ ? "assembly" : "object", cmd_.output});
     dependencies(source_base);
@@ -601,6 +617,7 @@ class Parser {
   bool only_files_ = false, have_source_ = false;
   bool compile_ = false, assembly_ = false, verbose_asm_ = false, output_given_ = true, coverage_ = false, lto_ = false;
   std::vector<CommandOutput> beside_;  // with the suffix for a path
+  std::string modules_;  // -fmodules-ts or its newer name
   bool silenced_ = false, no_date_time_ = false;
   bool explicit_ = false;
   Language language_ = Language::kC;

@@ -38,6 +38,7 @@ enum class Act : uint8_t {
   kMD, kMMD, kMF, kMT, kMQ, kMP,
   kArcs, kNotes, kCoverage,  // -fprofile-arcs, -ftest-coverage, --coverage: counters in the object, a .gcno beside it
   kStackUsage, kCallGraph, kRecord, kDwo, kTimeTrace,
+  kModules, kModuleMapper, kDepsFormat,  // of gcc: what CMake adds to every source that might use modules
   kToAssembler,     // -Wa,
   kToPreprocessor,  // -Wp,
   kToClang,         // -Xclang

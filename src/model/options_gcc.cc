@@ -199,9 +199,13 @@ static_assert(words_sorted(kGList));
 constexpr OptionRow kRows[] = {
     {"-fcompare-debug", Form::kOptional, Act::kRefuseStops},
     {"-fdbg-cnt", Form::kOptional, Act::kRefuseStops},
+    {"-fdeps-format=", Form::kJoined, Act::kDepsFormat},
     {"-fdisable-", Form::kOptional, Act::kRefuseStops},
     {"-fenable-", Form::kOptional, Act::kRefuseStops},
     {"-fhelp", Form::kOptional, Act::kRefuseStops},
+    {"-fmodule-mapper=", Form::kJoined, Act::kModuleMapper},
+    {"-fmodules", Form::kFlag, Act::kModules},
+    {"-fmodules-ts", Form::kFlag, Act::kModules},
     {"-fpre-include=", Form::kOptional, Act::kRefuseReads},
     {"-fself-test=", Form::kOptional, Act::kRefuseStops},
     {"-fvtable-verify=", Form::kJoined, Act::kRefuseProfile},

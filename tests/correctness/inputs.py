@@ -1934,6 +1934,43 @@ OPTIONS_REFUSED = {
 }
 
 
+@test(compilers=GCC, modes=MODES)
+def module_map_without_modules(b):
+    """What CMake 3.28 and newer adds to each C++20 source: it hits like any other; the map's text counts, and a header unit that comes where gcc looks for one is seen."""
+    b.write('inc/h.h', '#define H 1\n')
+    b.write('map', '$root cmi\n')
+    os.makedirs(b.path('cmi'))
+    b.write('a.cc', '#include "inc/../inc/h.h"\n#include "%s/inc/h.h"\nint f() { return H; }\n' % b.src)
+    args = (b.cxx, '-std=c++20', '-fmodules-ts', '-fmodule-mapper=map', '-MD', '-c', 'a.cc', '-o', 'a.o')
+    yield
+    b.proven(*args)
+    b.write('map', '# nothing\n$root cmi\n')
+    b.fresh(*args)
+    b.hit(*args)
+    b.write('inc/h.h', '#define H 2\n')
+    b.fresh(*args)
+    b.hit(*args)
+    for unit in ('cmi/,/inc/,,/inc/h.h.gcm', 'cmi/.%s/inc/h.h.gcm' % b.src):
+        b.write(unit, 'no header unit')
+        check(b.plain(*args).status != 0, 'gcc does not look for ' + unit)
+        b.same(*args)
+        b.remove(unit)
+        b.same(*args)
+        b.hit(*args)
+    b.write('map', './inc/../inc/h.h h.gcm\n')
+    check(b.plain(*args).status != 0, 'gcc does not read the map')
+    b.same(*args)
+    b.write('map', 'other o.gcm\n')
+    if b.mode == 'direct':
+        b.refused(*args, reason='a module in map')
+    b.write('map', '')
+    b.remove('a.cc')
+    b.write('a.cc', 'int import = 1;\nint f() { return import; }\n')
+    b.same(*args)
+    b.refused(b.cxx, '-std=c++20', '-fmodules-ts', '-c', 'a.cc', '-o', 'a.o', reason='-fmodules-ts uses modules', compare=False)
+    b.refused(b.cxx, '-std=c++20', '-fmodules-ts', '-fmodule-mapper=|@g++-mapper-server', '-c', 'a.cc', '-o', 'a.o', reason='names no file that maps modules', compare=False)
+
+
 def refused_option(words):
     def run(b):
         b.write('a.c', 'int f(void) { return 1; }\n')
@@ -2014,10 +2051,10 @@ def list_test(flags):
 
 
 for _name, _flags in LIST_FLAGS.items():
-    test(name='list_' + _name, compilers=CLANG)(list_test(_flags))
+    test(name='list_' + _name, compilers=CLANG, modes=MODES)(list_test(_flags))
 
 
-@test(compilers=CLANG)
+@test(compilers=CLANG, modes=MODES)
 def list_of_the_sanitizer_in_the_resource_dir(b):
     """clang takes share/asan_ignorelist.txt of its resource directory without being told."""
     b.write('a.c', 'int g(int *);\nint f(int x) { int a[4]; g(a); return a[x]; }\nint h(int x) { int a[4]; g(a); return a[x] + 1; }\n')

@@ -308,6 +308,19 @@ def t_side_pch(b):
         b.thrice([b.cc] + argv, 'refused', loose=r'gch|pch')
 
 
+@test(compilers=('gcc',))
+def t_side_dependencies_of_modules(b):
+    """What CMake 3.28 and newer has gcc 14 and newer do at each C++20 compile: it leaves a .ddi that nothing declares."""
+    b.write('a.cc', '#include "h.h"\nint f() { return H; }\n')
+    b.write('h.h', '#define H 1\n')
+    b.write('map', '$root .\n')
+    argv = ['g++', '-std=c++20', '-fmodules-ts', '-fmodule-mapper=map', '-MD', '-fdeps-format=p1689r5', '-x', 'c++', '-c', 'a.cc']
+    if b.once(argv, False).status:
+        raise Skip('this g++ has no -fdeps-format')
+    for out in (['-o', 'a.cc.o'], ['-o', 'x.o', '-MF', 'y.d'], []):
+        b.thrice(argv + out, 'hit')
+
+
 @test()
 def t_side_modules(b):
     b.write('m.cc', 'export module m;\nexport int f() { return 1; }\n')

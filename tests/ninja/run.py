@@ -164,6 +164,103 @@ def simple(name, files=3, more=''):
     return p
 
 
+# ---- what others write (tests/ninja/shapes)
+
+SCAN = """import json, sys
+source, depfile, out, object = sys.argv[1:]
+open(depfile, 'w').write('%s: %s\\n' % (out, source))
+open(out, 'w').write(json.dumps({'rules': [{'primary-output': object, 'requires': []}], 'version': 0, 'revision': 0}))
+"""
+COLLATE = """import json, os, sys
+out, text = sys.argv[1:]
+dd = 'ninja_dyndep_version = 1.0\\n'
+for ddi in open(out + '.rsp').read().split():
+    object = json.load(open(ddi))['rules'][0]['primary-output']
+    dd += 'build %s: dyndep\\n' % object
+    if not os.path.exists(object + '.modmap'):
+        open(object + '.modmap', 'w').write(text and text + '\\n')
+open(os.path.join(os.path.dirname(out), 'CXXModules.json'), 'w').write('{}')
+open(out, 'w').write(dd)
+"""
+
+
+def shape(name, cc, scans):
+    """The build of a small project as a generator would have written it for these compilers. Where one does not scan for modules yet, a script does it in its place, as
+    another one does for `cmake -E cmake_ninja_dyndep`."""
+    need(cc)
+    p = Project('shape')
+    p.dir = os.path.join(p.root, 'tree', 'out')
+    os.makedirs(p.dir)
+    for file, source in (('l.h', 'int l();\nint l2();\nextern "C" int c(void);\n'), ('l.cc', '#include "l.h"\nint l() { return 1; }\n'),
+                         ('l2.cc', '#include "l.h"\nint l2() { return l() + 2; }\n'), ('c.c', 'int c(void) { return 3; }\n'),
+                         ('main.cc', '#include "l.h"\n#include <vector>\nint main() { std::vector<int> v{l(), l2(), c()}; return int(v.size()) - 3; }\n')):
+        p.write('../' + file, source)
+    p.write('../scan.py', SCAN)
+    p.write('../collate.py', COLLATE)
+    text = open(os.path.join(HERE, 'shapes', name + '.ninja')).read().replace('@SRC@', os.path.join(p.root, 'tree') if 'cmake' in name else '..')
+    told = subprocess.run([cc, '-fdeps-format=p1689r5', '-MD', '-MF', '/dev/null', '-E', '-x', 'c++', '/dev/null'], cwd=p.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    if cc != 'gcc' and shutil.which('clang-scan-deps'):
+        text = text.replace('@RESOURCES@', subprocess.run([cc, '-print-resource-dir'], stdout=subprocess.PIPE, check=True).stdout.decode().strip())
+    elif cc != 'gcc' or told.returncode:
+        text = re.sub(r'(?<=command = ).*DYNDEP_INTERMEDIATE_FILE.*', 'python3 ../scan.py $in $DEP_FILE $DYNDEP_INTERMEDIATE_FILE $OBJ_FILE', text).replace(' -fdeps-format=p1689r5', '')
+    text = re.sub(r'(?<=command = )cmake -E cmake_ninja_dyndep .*', "python3 ../collate.py $out '%s'" % ('$$root .' if cc == 'gcc' else ''), text)
+    text = text.replace('cmake -E rm -f', 'rm -f')
+    for d in ('l', 'main'):
+        p.write('CMakeFiles/%s.dir/CXXDependInfo.json' % d, '{}')
+    p.write('build.ninja', text)
+    p.plain()
+    want, deps, log = p.objects(), p.deps(), p.log()
+    check(len(want) == 5, want)
+
+    def files():
+        return sorted(f for f in glob.glob(p.dir + '/**', recursive=True) if os.path.basename(f) not in ('.ninja_log', '.ninja_deps'))
+    there = files()
+    for round in range(2):
+        p.clean()
+        for f in glob.glob(p.dir + '/**/*.ddi', recursive=True):
+            os.unlink(f)
+        p.ninja()
+        check((p.hits, p.misses) == ((4, 0) if round else (0, 4)) and p.uncacheable >= scans, p.out)
+        check(p.objects() == want and p.deps() == deps and p.log() == log, 'round', round, p.out)
+        check(files() == there, set(files()) ^ set(there))
+        p.plain('-d', 'explain')
+        check(p.out.endswith('ninja: no work to do.\n') and 'dirty' not in p.out, p.out)
+    if scans:
+        why = json.loads(subprocess.run([CCHAIN, 'stats', '--json'], env=p.env(), stdout=subprocess.PIPE, check=True).stdout)['uncacheable_reasons']
+        check(sum(why.values()) >= 2 * scans, why)
+        check(told.returncode or cc != 'gcc' or why.get('option -E stops after preprocessing') == 2 * scans, why)
+        # A module after all is not ours, whether these compilers and this map get it compiled or not.
+        p.write('../l.cc', 'export module m;\nexport int l() { return 1; }\n')
+        p.ninja(status=None)
+        check(p.hits == 0, p.out)
+    return p
+
+
+@test
+def shape_cmake_3_31_gcc():
+    shape('cmake-3.31-gcc', 'gcc', 3)
+
+
+@test
+def shape_cmake_3_31_clang():
+    shape('cmake-3.31-clang', 'clang', 3)
+
+
+@test
+def shape_cmake_4_3_gcc():
+    shape('cmake-4.3-gcc', 'gcc', 3)
+
+
+@test
+def shape_meson_1_7():
+    shape('meson-1.7', 'gcc', 0)
+
+
+@test
+def shape_gn():
+    shape('gn', 'gcc', 0)
+
+
 # ---- what a build leaves
 
 @test
