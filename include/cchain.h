@@ -212,6 +212,12 @@ CC_API const char *cc_invocation_uncacheable(const cc_invocation *inv);
  * as the invocation. */
 CC_API size_t cc_invocation_outputs(const cc_invocation *inv, const cc_output **outputs);
 
+/* A command with several sources (cc -c a.c b.c) can't be cached as one. Where it does what a command of its own for each
+ * source would do, one after the other, this returns how many there are, and in *argv (may be NULL) the words of number
+ * `index`, NULL-terminated: to be parsed with the same options and run instead, all of them whatever the others' exit
+ * statuses; the highest is that of the whole. Otherwise 0. *argv is NULL beyond the last. Lives as long as the invocation. */
+CC_API size_t cc_invocation_part(const cc_invocation *inv, size_t index, const char *const **argv);
+
 /* ---- what the host is to run --------------------------------------------------------------------------- */
 
 #define CC_TASK_NONE 0u       /* nothing to run: it was hit, or look up again (after the last PROBE) */

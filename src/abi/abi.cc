@@ -275,6 +275,13 @@ size_t cc_invocation_outputs(const cc_invocation* inv, const cc_output** outputs
   if (outputs) *outputs = i->outputs_c.data();
   return i->outputs_c.size();
 }
+size_t cc_invocation_part(const cc_invocation* inv, size_t index, const char* const** argv) {
+  if (argv) *argv = nullptr;
+  if (!inv) return 0;
+  const Invocation* i = reinterpret_cast<const Invocation*>(inv);
+  if (argv && index < i->parts.size()) *argv = i->parts_c[index].data();
+  return i->parts.size();
+}
 
 int cc_invocation_task(cc_cache* cache, cc_invocation* inv, cc_task* task) {
   return guard("cc_invocation_task", [&] {

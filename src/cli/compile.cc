@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <new>
 #include <string>
 #include <string_view>
@@ -145,6 +147,7 @@ class Session {
   // Returns if the command is to be run as if we were not there.
   void run() {
     if (!open()) return trouble(open_error_);
+    if (const size_t parts = cc_invocation_part(inv_, 0, nullptr)) return run_parts(parts);
     // What is no compile at all is not counted: most lines that a shell is given are not.
     if (c_.line && cc_invocation_uncacheable(inv_)) return;
     for (int tasks = 0; tasks <= kMaxTasks;) {
@@ -216,6 +219,48 @@ class Session {
 
   void trouble(std::string_view text, std::string_view more = {}) {
     if (warnings_) complain(text, more);
+  }
+
+  // Each by a command of ours for one source. Returns if one could not be started.
+  void run_parts(size_t count) {
+    int status = 0;
+    for (size_t i = 0; i < count; i++) {
+      const char* const* words;
+      cc_invocation_part(inv_, i, &words);
+      std::vector<const char*> argv = {"cchain", "--"};
+      while (*words) argv.push_back(*words++);
+      argv.push_back(nullptr);
+      const std::vector<const char*> env = environment_with({});
+      Run what;
+      what.path = "/proc/self/exe";
+      what.argv = argv.data();
+      what.env = env.data();
+      what.pass_on = true;
+      Ended ended;
+      if (int error = cli::run(what, &ended)) return trouble("/proc/self/exe: ", strerror(error));
+      if (ended.signal || !WIFEXITED(ended.status)) end_as(ended.status);
+      status = std::max(status, exit_code(ended.status));
+      if (i == 0 && status != 0 && refused_by_driver(argv.data() + 2)) break;
+    }
+    _exit(status);
+  }
+
+  // Whether the words themselves are wrong: then the driver says so once, and compiles nothing.
+  bool refused_by_driver(const char* const* words) {
+    std::vector<const char*> argv;
+    while (*words) argv.push_back(*words++);
+    argv.insert(argv.end(), {"-###", nullptr});
+    const std::vector<const char*> env = environment_with({});
+    Program program = find_program(argv[0], getenv("PATH"), c_.self, c_.guard);
+    if (program.error) return true;
+    Run what;
+    what.path = program.path.c_str();
+    what.argv = argv.data();
+    what.env = env.data();
+    what.null_stdin = what.capture_out = what.capture_err = true;
+    what.capture_limit = kStreamLimit;
+    Ended ended;
+    return cli::run(what, &ended) == 0 && exit_code(ended.status) != 0;
   }
 
   // A probe or a preprocessor run, and its answer handed back.

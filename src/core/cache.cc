@@ -297,7 +297,7 @@ std::unique_ptr<Invocation> Cache::parse(std::vector<std::string> argv, std::str
                                          const std::string& cd, const cc_invocation_options* options) {
   auto inv = understand(std::move(argv), std::move(refused), env, cd, options);
   // Some hosts ask for no look-up then.
-  if (!inv->uncacheable.empty()) remember(inv.get(), ExplainRecord::kUncacheable, inv->uncacheable);
+  if (!inv->uncacheable.empty() && inv->parts.empty()) remember(inv.get(), ExplainRecord::kUncacheable, inv->uncacheable);
   return inv;
 }
 

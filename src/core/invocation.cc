@@ -82,6 +82,22 @@ void FoundPrograms::forget() {
   turn_++;
 }
 
+static void divide(Family family, const std::vector<std::string>& args, Invocation* inv) {
+  const auto compiler = inv->argv.begin() + static_cast<ptrdiff_t>(inv->launchers.compiler_index);
+  for (auto& words : divide_command(family, path_base(*compiler), args, [&](const std::string& source) {
+         FileId id;
+         return stat_file(path_join(inv->cwd, source).c_str(), &id) == 0;
+       })) {
+    inv->parts.emplace_back(inv->argv.begin(), compiler + 1);
+    inv->parts.back().insert(inv->parts.back().end(), words.begin(), words.end());
+  }
+  for (auto& words : inv->parts) {
+    inv->parts_c.emplace_back();
+    for (auto& w : words) inv->parts_c.back().push_back(w.c_str());
+    inv->parts_c.back().push_back(nullptr);
+  }
+}
+
 void parse_invocation(const Config& config, std::vector<std::string> argv, Invocation* inv, FoundPrograms* programs, uint64_t epoch) {
   inv->argv = std::move(argv);
   auto refuse = [&](std::string why) { inv->uncacheable = std::move(why); };
@@ -106,7 +122,10 @@ void parse_invocation(const Config& config, std::vector<std::string> argv, Invoc
   Family family = guess_family(inv->compiler_path, called);
   inv->command = parse_command(family, path_base(called), args);
   const Command& c = inv->command;
-  if (!c.uncacheable.empty()) return refuse(c.uncacheable);
+  if (!c.uncacheable.empty()) {
+    if (inv->line_env.empty() && inv->response_files.empty()) divide(family, args, inv);
+    return refuse(c.uncacheable);
+  }
   for (const auto& word : inv->env.words()) {
     std::string_view name = std::string_view(word).substr(0, word.find('='));
     // Set to nothing they still switch something on, but for the loader's.

@@ -55,6 +55,8 @@ struct Invocation {
   // What was understood.
   Command command;
   std::string uncacheable;
+  std::vector<std::vector<std::string>> parts;      // of a command with several sources: the words of one for each
+  std::vector<std::vector<const char*>> parts_c;    // the same, for the ABI
   std::string compiler_path;
   ProbeQuestion question;
   Digest probe;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <set>
 
 #include "model/options.h"
 
@@ -123,6 +124,15 @@ class Parser {
   }
 
   Command take() && { return std::move(cmd_); }
+
+  // The positions of several sources, if each could be compiled by a command of its own: nothing but the sources tells these apart, neither -o nor words for
+  // dependency files.
+  std::vector<size_t> divide() {
+    divides_ = true;
+    while (at_ < args_.size() && ok()) word(args_[at_++]);
+    const bool one_name = !cmd_.output.empty() || mf_ || wp_deps_ || !dep_targets_.empty();
+    return ok() && !one_name && sources_.size() > 1 ? sources_ : std::vector<size_t>();
+  }
 
   void parse() {
     if (base_.ends_with("-cl") || base_.ends_with("-cl.exe") || base_.ends_with("cpp")) {
@@ -370,7 +380,8 @@ class Parser {
 
   void source(const std::string& text) {
     if (text[0] == '@') return refuse("response file " + quoted_word(text) + " was not read");
-    if (have_source_) return refuse("several sources");
+    sources_.push_back(at_ - 1);
+    if (have_source_) return divides_ ? void() : refuse("several sources");
     have_source_ = true;
     cmd_.source = text;
     if (!is_regular_output(text)) return refuse("source is not a regular file: " + quoted_word(text));
@@ -614,7 +625,8 @@ class Parser {
   const std::vector<std::string>& args_;
   std::string_view base_;
   size_t at_ = 0;
-  bool only_files_ = false, have_source_ = false;
+  bool only_files_ = false, have_source_ = false, divides_ = false;
+  std::vector<size_t> sources_;
   bool compile_ = false, assembly_ = false, verbose_asm_ = false, output_given_ = true, coverage_ = false, lto_ = false;
   std::vector<CommandOutput> beside_;  // with the suffix for a path
   std::string modules_;  // -fmodules-ts or its newer name
@@ -632,6 +644,33 @@ Command parse_command(Family family, std::string_view compiler_base, const std::
   Parser parser(family, compiler_base, args);
   parser.parse();
   return std::move(parser).take();
+}
+
+std::vector<std::vector<std::string>> divide_command(Family family, std::string_view compiler_base, const std::vector<std::string>& args,
+                                                     const std::function<bool(const std::string&)>& exists) {
+  const std::vector<size_t> sources = Parser(family, compiler_base, args).divide();
+  std::vector<std::vector<std::string>> parts;
+  std::set<std::string> written, read;
+  Language language = Language::kC;
+  for (size_t source : sources) {
+    std::vector<std::string> words;
+    // clang's driver complains of words without a use once for all sources.
+    if (family == Family::kClang && !parts.empty()) words.emplace_back("-Qunused-arguments");
+    for (size_t i = 0; i < args.size(); i++)
+      if (i == source || std::find(sources.begin(), sources.end(), i) == sources.end()) words.push_back(args[i]);
+    const Command c = parse_command(family, compiler_base, words);
+    if (!c.uncacheable.empty() || !exists(c.source)) return {};  // clang's driver misses it before it begins
+    if (family == Family::kClang && !parts.empty() && c.language != language) return {};  // what has no use for one may have one for another
+    language = c.language;
+    if (family == Family::kClang && language == Language::kCxx && c.source.ends_with(".c")) return {};  // it says of all at its begin that this is deprecated
+    read.insert(c.source);
+    for (auto& output : c.outputs)
+      if (!written.insert(output.path).second) return {};
+    parts.push_back(std::move(words));
+  }
+  for (auto& path : written)
+    if (read.count(path)) return {};
+  return parts;
 }
 
 }  // namespace cchain

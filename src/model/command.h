@@ -100,6 +100,10 @@ bool expand_response_files(std::vector<std::string>* args,
 // language mode (g++ compiles .c as C++). Never throws for bad input: the answer is `uncacheable`.
 Command parse_command(Family family, std::string_view compiler_base, const std::vector<std::string>& args);
 
+// Of a command with several sources: the words of one for each that together do the same, one after the other. Empty if that is not sure.
+std::vector<std::vector<std::string>> divide_command(Family family, std::string_view compiler_base, const std::vector<std::string>& args,
+                                                     const std::function<bool(const std::string&)>& exists);
+
 // A shell line read strictly (POSIX sh quoting). False with `why` for anything a shell would expand, redirect, glob, or run as a
 // second command. Understood: words, '…', "…" (no $ ` \-specials beyond \" \\ \$ \` \newline), backslash, NAME=value in front, and
 // a leading `cd DIR &&` (once; then *cd is DIR).

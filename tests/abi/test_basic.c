@@ -669,6 +669,42 @@ static void line_environment(void **state) {
   cc_close(cache);
 }
 
+static void parts(void **state) {
+  (void)state;
+  write_sources();
+  write_text(in_folder("b.c"), "int b;\n");
+  cc_cache *cache = open_disk();
+  const char *const *words = (const char *const *)cache;
+  assert_int_equal(cc_invocation_part(NULL, 0, &words), 0);
+  assert_null(words);
+  cc_invocation *inv = PARSE(cache, "gcc", "-O1", "-c", "a.c", "-MD", "b.c");
+  assert_int_equal(cc_invocation_part(inv, 0, NULL), 2);
+  assert_string_equal(cc_invocation_uncacheable(inv), "several sources");
+  static const char *const sources[] = {"a.c", "b.c"}, *const objects[] = {"a.o", "b.o"};
+  for (size_t i = 0; i < 2; i++) {
+    assert_int_equal(cc_invocation_part(inv, i, &words), 2);
+    assert_string_equal(words[0], "gcc");
+    assert_string_equal(words[i == 0 ? 3 : 4], sources[i]);
+    assert_string_equal(words[i == 0 ? 4 : 3], "-MD");
+    assert_null(words[5]);
+    cc_invocation *one = parse_words(cache, (const char **)words);
+    assert_null(cc_invocation_uncacheable(one));
+    const cc_output *outputs;
+    assert_int_equal(cc_invocation_outputs(one, &outputs), 2);
+    assert_string_equal(outputs[0].path, objects[i]);
+    assert_int_equal(cc_invocation_part(one, 0, &words), 0);
+    cc_invocation_free(one);
+  }
+  assert_int_equal(cc_invocation_part(inv, 2, &words), 2);
+  assert_null(words);
+  cc_invocation_free(inv);
+  inv = PARSE(cache, "gcc", "-c", "a.c", "b.c", "-o", "x.o");
+  assert_int_equal(cc_invocation_part(inv, 0, &words), 0);
+  assert_null(words);
+  cc_invocation_free(inv);
+  cc_close(cache);
+}
+
 static void uncacheable_reasons(void **state) {
   (void)state;
   write_sources();
@@ -990,7 +1026,7 @@ int main(void) {
       TEST(open_is_cheap),  TEST(log_callback),       TEST(null_arguments), TEST(wrong_cwd),           TEST(other_cache),
       TEST(tenants),        TEST(short_structs),      TEST(long_structs),   TEST(loop_gcc),            TEST(loop_clang),
       TEST(failed_compile), TEST(refused_stores),     TEST(host_without_tasks), TEST(parse_forms),     TEST(line_environment),
-      TEST(uncacheable_reasons), TEST(traps),         TEST(damaged_entry),  TEST(undeliverable),       TEST(merged_streams),
+      TEST(parts), TEST(uncacheable_reasons), TEST(traps),         TEST(damaged_entry),  TEST(undeliverable),       TEST(merged_streams),
       TEST(many),           TEST(upkeep),             TEST(backend),
       TEST(outdated_hits),
   };

@@ -13,6 +13,24 @@ class Compiles(TestCase):
     def plain(self, *words, cwd=None):
         return subprocess.run(words, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
+    def test_several_sources(self):
+        cache = self.open()
+        self.folder.write("b.c", "int b(void) { int unused; return 2; }\n")
+        words = [CC, "-Wall", "-c", "warn.c", "b.c"]
+        plain = self.plain(*words, cwd=self.folder.path)
+        expected = self.folder.read("warn.o"), self.folder.read("b.o")
+        inv = cache.invocation(words, cwd=self.folder.path)
+        self.assertEqual([part[-1] for part in inv.parts], [b"warn.c", b"b.c"])
+        self.assertEqual(cache.invocation([CC, "-c", "b.c"], cwd=self.folder.path).parts, ())
+        for hit in (False, True):
+            os.unlink(self.folder / "warn.o"), os.unlink(self.folder / "b.o")
+            result = cache.run(words, cwd=self.folder.path)
+            self.assertEqual((result.hit, result.stored, result.exit_status, result.stderr), (hit, not hit, 0, plain.stderr), result)
+            self.assertEqual((self.folder.read("warn.o"), self.folder.read("b.o")), expected)
+        self.folder.write("b.c", "no C\n")
+        result = cache.run(words, cwd=self.folder.path)
+        self.assertEqual((result.hit, result.exit_status), (False, 1), result)
+
     def test_run(self):
         cache = self.open()
         words = [CC, "-O2", "-Wall", "-c", "warn.c", "-o", "warn.o"]

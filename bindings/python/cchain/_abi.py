@@ -241,6 +241,7 @@ FUNCTIONS = {
     "cc_invocation_free": (None, [c_void_p]),
     "cc_invocation_uncacheable": (c_char_p, [c_void_p]),
     "cc_invocation_outputs": (c_size_t, [c_void_p, POINTER(POINTER(cc_output))]),
+    "cc_invocation_part": (c_size_t, [c_void_p, c_size_t, POINTER(POINTER(c_char_p))]),
     "cc_invocation_task": (c_int, [c_void_p, c_void_p, POINTER(cc_task)]),
     "cc_invocation_task_done": (c_int, [c_void_p, c_void_p, POINTER(cc_task_result)]),
     "cc_result_clear": (None, [POINTER(cc_result)]),

@@ -159,6 +159,17 @@ class Invocation:
             count = _lib.cc_invocation_outputs(self._handle, byref(array))
             return tuple(_output(array[i]) for i in range(count))
 
+    @property
+    def parts(self) -> Tuple[Tuple[bytes, ...], ...]:
+        """Of a command with several sources: the words of one for each, to be run instead, one after the other; else nothing."""
+        words = ctypes.POINTER(ctypes.c_char_p)()
+        parts = []
+        with self._own():
+            for i in range(_lib.cc_invocation_part(self._handle, 0, None)):
+                _lib.cc_invocation_part(self._handle, i, byref(words))
+                parts.append(tuple(_words(words)))
+        return tuple(parts)
+
     def task(self) -> Optional[Task]:
         """What is to run next, decided by the last look-up; None if there is nothing, or it is to be looked up again."""
         task = _abi.cc_task(sizeof(_abi.cc_task))
@@ -408,13 +419,23 @@ class Cache:
         action: Optional[Invocation] = None,
         deliver: bool = True,
     ) -> Result:
-        """Looks the command up; on a miss runs it and stores what it has left. What can't be cached is run all the same. With an `action` the
+        """Looks the command up; on a miss runs it and stores what it has left. What can't be cached is run all the same. A command with several
+        sources is one for each where it can be: the result is a hit if all are. With an `action` the
         command is what makes its outputs, and runs in its directory. Without `deliver` a hit writes no file.
 
         Both streams are captured and returned. A command that can't be started raises OSError, as subprocess does."""
         # One copy for parsing and for running: a thread may change os.environ in between.
         environment = {os.fsencode(k): os.fsencode(v) for k, v in (os.environb if env is None else env).items()}
         inv = self.invocation(command, cwd=cwd, env=environment) if action is None else action
+        if action is None and inv.uncacheable is not None and inv.parts:
+            whole = Result(True, "")
+            for part in inv.parts:
+                one = self.run(part, cwd=cwd, env=environment, tenant=tenant, deliver=deliver)
+                whole.hit, whole.stored = whole.hit and one.hit, whole.stored or one.stored
+                whole.exit_status, whole.duration_ms = max(whole.exit_status, one.exit_status), whole.duration_ms + one.duration_ms
+                whole.stdout, whole.stderr = whole.stdout + one.stdout, whole.stderr + one.stderr
+                whole.reason = whole.reason or one.reason
+            return whole
         words: Any = None if action is None else [b"/bin/sh", b"-c", _plain(command)] if isinstance(command, str) else command
         return self._run(inv, words, environment, tenant, deliver)
 
