@@ -258,7 +258,7 @@ void refused_by_both(void**) {
       {"-c a.c -fbranch-probabilities", "option -fbranch-probabilities profiles, or reads a profile"},
       {"-c a.c -fmodules", "option -fmodules uses modules"},
       {"-c a.c -fmodules-ts", "option -fmodules-ts uses modules"},
-      {"-c a.c -fmodule-mapper=x", "option -fmodule-mapper=x uses modules"},
+      {"-c a.cc -fmodules-ts", "option -fmodules-ts uses modules"},
       {"-c a.c -specs=x", "option -specs=x reads a file"},
       {"-c a.c --specs=nano.specs", "option --specs=nano.specs reads a file"},
       {"-c a.c -aux-info f", "option -aux-info writes a file"},
