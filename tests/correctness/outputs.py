@@ -990,7 +990,7 @@ def t_no_plain_compile(b):
     b.write('m2.c', 'int other(void) { return 1; }\n')
     b.write('x.s', '.text\n.globl g\ng: ret\n')
     b.write('x.S', '#define A 1\n.text\n.globl g\ng: ret\n')
-    for argv, reason in ((['main.c', 'm2.c', '-c'], 'several'), (['main.c', '-o', 'prog'], 'links'), (['main.c'], 'links'), (['-c', 'main.c', 'm2.c', '-MD'], 'several'), (['-E', 'a.c'] + FLAGS, '-E'),
+    for argv, reason in ((['main.c', 'm2.c', '-c', '-o', 'x.o'], 'several'), (['main.c', '-o', 'prog'], 'links'), (['main.c'], 'links'), (['-c', 'main.c', 'm2.c', '-MD', '-MF', 'x.d'], 'several'), (['-E', 'a.c'] + FLAGS, '-E'),
                          (['-E', 'a.c', '-o', 'a.i'] + FLAGS, '-E'), (['-E', '-dM', 'main.c'], None), (['-M', 'a.c'] + FLAGS, '-M'), (['-MM', 'a.c'] + FLAGS, '-MM'), (['-###', '-c', 'main.c'], '###'),
                          (['--version'], None), (['-v'], None), (['-dumpversion'], None), (['-dumpmachine'], None), (['-print-search-dirs'], None), (['-print-file-name=libc.a'], None), (['--help'], None),
                          (['-S', 'x.s', '-o', 'x.o'], 'ssembler'), (['-S', 'x.S', '-o', 'x.o'], 'ssembler'), (['-fsyntax-only', '-c', 'main.c'], None), (['-fsyntax-only', 'main.c'], None), (['-c', 'main.c', '-o', 'main.c.o', '-wrapper', 'env'], None),
