@@ -5,7 +5,7 @@ CORRECTNESS := tests/correctness/inputs.py tests/correctness/outputs.py tests/co
 # Those that are quick and need no server but what is in the test; the rest is `make test-servers`.
 REMOTE_TESTS := tests/remote/test_http.py tests/remote/test_host.py tests/remote/test_redis.py tests/remote/test_signed.py tests/remote/test_s3.py::keys_from tests/remote/test_command.py::machines
 HEAVY_TESTS := tests/correctness/relocate.py
-TEST_SCRIPTS := tests/cli/run.sh::$(B)/cchain tests/cli/sign.sh::$(B)/cchain tests/cli/tell.py $(REMOTE_TESTS) $(CORRECTNESS:%=%::--core) tests/differential/differential.py
+TEST_SCRIPTS := tests/cli/run.sh::$(B)/cchain tests/cli/sign.sh::$(B)/cchain tests/cli/tell.py $(REMOTE_TESTS) $(CORRECTNESS:%=%::--core) tests/differential/differential.py tests/correctness/precompiled_project.py
 
 test-packages:
 	tests/tools/packages.sh test

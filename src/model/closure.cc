@@ -9,6 +9,8 @@
 #include <ctime>
 #include <set>
 
+#include "model/precompiled.h"
+
 namespace cchain {
 
 namespace {
@@ -92,6 +94,17 @@ int Closure::add_file(const std::string& dir, const std::string& name, bool plai
   return static_cast<int>(files_.size() - 1);
 }
 
+bool Closure::precompiled(Looker::Node* dir, const std::string& dir_path, const std::string& name) {
+  if (!may_be_precompiled_ || name.find('/') != std::string::npos) return false;
+  Looker::Node* n = looker_->node(dir->path, name + ".gch");
+  const Looker::Look header = looker_->look(looker_->node(dir->path, name), epoch_), made = looker_->look(n, epoch_);
+  if (header.error || !header.id.is_regular() || made.error || !made.id.is_regular()) return false;
+  precompiled_ = path_join(dir_path, name + ".gch");
+  precompiled_node_ = n;
+  precompiled_id_ = made.id;
+  return true;
+}
+
 int Closure::candidate(const std::string& dir, int chain, const std::string& name, Lookup* l) {
   // The directory whose change would tell that the name has appeared: the deepest one on the way that is there.
   Looker::Node* node = chain >= 0 ? chain_nodes_[chain] : looker_->node(absolute(dir));
@@ -111,7 +124,7 @@ int Closure::candidate(const std::string& dir, int chain, const std::string& nam
     rest.erase(0, slash + 1);
     deeper = true;
   }
-  if (gch_ && !looker_->absent(node, rest + ".gch/.", epoch_)) {
+  if (takes_precompiled_ && !looker_->absent(node, rest + ".gch/.", epoch_) && !precompiled(node, watched, rest)) {
     fatal_ = true;
     refuse("a precompiled header stands beside " + node->path + "/" + rest);
     return -1;
@@ -156,7 +169,7 @@ bool Closure::resolve(const ScanOperand& op, const std::string& includer_dir, si
     if (test)
       exists(dir, op.name);
     else
-      add_file(dir, op.name, false, own);
+      l.files.push_back(static_cast<size_t>(add_file(dir, op.name, false, own)));
   };
   bool done = false;
   if (!op.name.empty() && op.name[0] == '/') {
@@ -167,7 +180,7 @@ bool Closure::resolve(const ScanOperand& op, const std::string& includer_dir, si
       if (test)
         exists(dir, base);
       else
-        add_file("", op.name, false, false);
+        l.files.push_back(static_cast<size_t>(add_file("", op.name, false, false)));
     }
     done = true;
   } else if (op.quoted) {
@@ -479,7 +492,7 @@ bool Closure::ways_unchanged(const std::vector<std::string>& outputs) {
   // One that was taken in place of a header keeps that out of the dependency file.
   const uint64_t epoch = looker_->new_epoch();
   for (auto& f : files_)
-    if (gch_ && !f.plain && !looker_->absent(looker_->node(path_dir(f.node->path)), f.name + ".gch/.", epoch))
+    if (takes_precompiled_ && !f.plain && !looker_->absent(looker_->node(path_dir(f.node->path)), f.name + ".gch/.", epoch))
       return refuse("a precompiled header appeared beside " + f.node->path);
   return true;
 }
@@ -601,6 +614,7 @@ bool Closure::explore_files(const Command& command, const CompilerInfo& compiler
   cwd_ = cwd;
   epoch_ = epoch;
   gch_ = compiler.family == Family::kGcc;
+  takes_precompiled_ = gch_ && !command.makes_precompiled;  // gcc 12 to 16 look for none while they make one
   chain_ = compiler.quote_dirs;
   quote_count_ = chain_.size();
   chain_.insert(chain_.end(), compiler.bracket_dirs.begin(), compiler.bracket_dirs.end());
@@ -643,7 +657,15 @@ bool Closure::explore_files(const Command& command, const CompilerInfo& compiler
       for (auto& f : *list) ops.push_back({ScanOperand::kInclude, true, f});
     for (auto& op : ops) {
       size_t l;
+      may_be_precompiled_ = takes_precompiled_ && op.quoted && forced_.size() == 1 && command.imacros.empty();
+      const size_t before = files_.size();
       if (!resolve(op, "", &l)) return false;
+      may_be_precompiled_ = false;
+      if (!precompiled_.empty() && forced_.size() == 1) {
+        if (files_.size() == before) return refuse("a precompiled header of " + op.name + ", which is another file too");
+        precompiled_header_ = files_.size() - 1;
+        files_.back().plain = true;
+      }
       forced_.push_back(l);
       if (!gch_ && op.quoted)
         for (const char* suffix : {".pch", ".gch"}) {
@@ -736,6 +758,27 @@ bool Closure::check_flags(uint32_t flags, const std::string& where, bool own, co
   if (assembles && !own && !e.assembler_read_nothing && !early) {
     if (flags & kScanAsmDoubt) return in("inline assembler made by macros");
     if (flags & kScanSpells) return in("a string that could spell .incbin or .include");
+  }
+  return true;
+}
+
+// The texts that are judged must be those that it was made of.
+bool Closure::check_precompiled(uint64_t epoch) {
+  constexpr int64_t kTick = 8'000'000;  // two of the file system's clock
+  const std::string& path = precompiled_node_->path;
+  const Looker::Look now = looker_->look(precompiled_node_, epoch);
+  Digest digest;
+  Precompiled made;
+  if (now.error || !(now.id == precompiled_id_) || looker_->digest(precompiled_node_, epoch, &digest) != 0) return refuse(path + " changed during the compile");
+  if (!find_precompiled(*memo_, digest, &made)) return refuse("the precompiled header " + path + " was not made through the cache");
+  std::set<size_t> seen = {precompiled_header_};
+  for (std::vector<size_t> todo = {precompiled_header_}; !todo.empty();) {
+    const File& f = files_[todo.back()];
+    todo.pop_back();
+    if (f.look.id.newest_ns() > made.since_ns - kTick) return refuse("the precompiled header " + path + " is older than " + f.node->path);
+    for (size_t l : f.lookups)
+      for (size_t i : lookups_[l].files)
+        if (seen.insert(i).second) todo.push_back(i);
   }
   return true;
 }
@@ -871,6 +914,9 @@ bool Closure::finish(const Evidence& e, uint64_t epoch, std::string* set_bytes) 
       if (!by_name) files_[it->second[0]].listed_as.push_back(p);
     }
     if (!source_listed) return refuse("its dependency file does not name the source");
+    // What a precompiled header was made of is not listed; gcc looks at some of it again (#pragma once), and its macros count.
+    if (!precompiled_.empty())
+      for (auto& f : files_) f.read = true;
     if (!e.read_is_complete && (e.system_dirs_by_variable || !has_no_system_headers()))
       for (auto& f : files_) f.read = true;
   } else {
@@ -884,12 +930,13 @@ bool Closure::finish(const Evidence& e, uint64_t epoch, std::string* set_bytes) 
     for (auto& f : files_)
       if (f.read && f.scan && may_be_renamed(f, system_pragma)) note_real_name(&f, &real_dirs);
   }
+  if (!precompiled_.empty() && !check_precompiled(epoch)) return false;
   const bool assembler = command_->language == Language::kAsm || command_->language == Language::kAsmCpp;
   if (assembler && !e.assembler_read_nothing) return refuse("assembler source, and its assembler does not say what it read");
   if (!check_twins() || !check_guards()) return false;
   PlaceSetBuilder set;
   set.bases = e.bases;
-  if (gch_) set.flags |= PlaceSet::kGch;
+  if (takes_precompiled_) set.flags |= PlaceSet::kGch;
   std::vector<uint32_t> chain_dirs;
   for (auto& d : chain_) chain_dirs.push_back(set.dir(d));
   std::set<size_t> lookups(forced_.begin(), forced_.end());
@@ -909,6 +956,7 @@ bool Closure::finish(const Evidence& e, uint64_t epoch, std::string* set_bytes) 
     for (const File* t : f.twins) set.same(t->dir, t->name);
     lookups.insert(f.lookups.begin(), f.lookups.end());
   }
+  if (!precompiled_.empty()) set.file(path_dir(precompiled_), path_base(precompiled_), PlaceKind::kPrecompiled, true);
   for (size_t i : lookups) {
     const Lookup& l = lookups_[i];
     // That they are still absent is for evaluate() to find.

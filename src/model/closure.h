@@ -55,6 +55,8 @@ class Closure {
   void watch(const std::vector<std::string>& outputs);
   // Whether its texts may look for a file by what __FILE__ stands for, which prefix maps change. In doubt they may.
   bool looks_by_file_name() const;
+  // Whether gcc takes a precompiled header for the first -include, if it fits.
+  bool takes_precompiled() const { return !precompiled_.empty(); }
   // Whether gcc may name by where links lead what stands in a user's folder: what is included beside a header that calls itself one of the system.
   bool has_system_pragma() const;
   // What the command was that the closure was explored for, of a file that it holds: its identity then. False if it does not hold it.
@@ -97,6 +99,7 @@ class Closure {
     std::string chain_name;
     std::vector<Absent> absent;          // elsewhere
     std::vector<Exists> exists;          // what an existence test found
+    std::vector<size_t> files;           // what an include found
   };
 
   bool refuse(std::string why) {
@@ -106,6 +109,8 @@ class Closure {
   std::string absolute(std::string_view path) const { return path.empty() ? cwd_ : path_join(cwd_, path); }
   int add_file(const std::string& dir, const std::string& name, bool plain, bool own);
   bool resolve(const ScanOperand& op, const std::string& includer_dir, size_t* lookup);
+  // Whether gcc takes a precompiled header for the name in that folder; refuses if it can't be told, or may not be there.
+  bool precompiled(Looker::Node* dir, const std::string& dir_path, const std::string& name);
   // -1: refused; 0: absent (recorded); 1: a regular file.
   int candidate(const std::string& dir, int chain, const std::string& name, Lookup* l);
   bool scan_file(size_t i);
@@ -125,6 +130,7 @@ class Closure {
   void note_real_name(File* f, std::map<std::string, std::string>* real_dirs);
   bool text_of(const File& f, std::string* text);
   bool check_aliases();
+  bool check_precompiled(uint64_t epoch);
   bool check_twins();
   bool check_pieces(const Evidence& e);
   bool find_pasted(const std::set<ScanPiece>& pieces, const std::vector<const char*>& names, const char** found);
@@ -144,7 +150,7 @@ class Closure {
   std::string cwd_;
   uint64_t epoch_ = 0;
   std::string refused_;
-  bool asm_doubt_ = false, gch_ = false, fatal_ = false;
+  bool asm_doubt_ = false, gch_ = false, fatal_ = false, takes_precompiled_ = false;
   ScanResult defines_;  // of the command's -D options
   bool unseen_defines_ = false;  // a specs file or the like may define macros
   std::string defines_text_;
@@ -166,6 +172,11 @@ class Closure {
   std::map<std::string, size_t> file_index_;
   std::vector<Lookup> lookups_;
   std::map<std::string, size_t> lookup_index_;
+  bool may_be_precompiled_ = false;  // while the first -include is looked for
+  std::string precompiled_;          // as spelled: what gcc takes for it
+  size_t precompiled_header_ = 0;
+  Looker::Node* precompiled_node_ = nullptr;
+  FileId precompiled_id_;
   std::vector<size_t> forced_;  // look-ups that belong to the command itself
 };
 

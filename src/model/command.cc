@@ -418,6 +418,7 @@ class Parser {
         {"assembler-with-cpp", Language::kAsmCpp},
     };
     if (have_source_) return refuse("option -x after the source");
+    cmd_.makes_precompiled = false;
     if (name == "none") {
       explicit_ = false;
       return;
@@ -428,6 +429,11 @@ class Parser {
         language_ = row.language;
         return;
       }
+    }
+    if (cmd_.family == Family::kGcc && (name == "c-header" || name == "c++-header")) {
+      explicit_ = cmd_.makes_precompiled = true;
+      language_ = name == "c-header" ? Language::kC : Language::kCxx;
+      return;
     }
     if (name.ends_with("-header")) return refuse("precompiled header by -x " + quoted_word(name));
     refuse("option -x " + quoted_word(name) + " is not supported");
@@ -584,7 +590,11 @@ class Parser {
     }
     if (!modules_.empty() && cmd_.module_mapper.empty()) return refuse_option(modules_, refusal_phrase(Act::kRefuseModules));
     cmd_.date_time_silenced = silenced_ || no_date_time_;
-    cmd_.outputs.push_back({assembly_ ? "assembly" : "object", cmd_.output});
+    if (cmd_.makes_precompiled) {
+      if (assembly_ || !output_given_ || coverage_ || lto_ || !beside_.empty()) return refuse("precompiled header by other options than -c and -o");
+      cmd_.cwd_matters = cmd_.columns_matter = true;
+    }
+    cmd_.outputs.push_back({cmd_.makes_precompiled ? "pch" : assembly_ ? "assembly" : "object", cmd_.output});
     dependencies(source_base);
     name_beside(source_base);
     if (cmd_.language == Language::kAsm || cmd_.language == Language::kAsmCpp) assembler();

@@ -57,6 +57,7 @@ struct Command {
   std::vector<std::string> includes;      // -include, in order
   std::vector<std::string> imacros;       // -imacros, in order
   std::vector<std::string> input_files;   // other files whose contents are inputs (-fsanitize-ignorelist=f, …), as spelled
+  bool makes_precompiled = false;         // of gcc: a precompiled header
   std::string module_mapper;              // of gcc: the file that says where modules are (among input_files too)
   bool nostdinc = false;                  // -nostdinc or -nostdinc++ (in probe_args too)
 

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "base/varint.h"
+#include "model/precompiled.h"
 
 namespace cchain {
 
@@ -62,7 +63,7 @@ bool PlaceSet::decode(std::string_view bytes) {
   for (uint64_t i = 0; i < n_files; i++) {
     uint64_t word = r.varint();
     std::string_view name = r.string();
-    if (!r.ok() || (word >> 4) >= n_dirs || (word & 7) > 4) return false;
+    if (!r.ok() || (word >> 4) >= n_dirs || (word & 7) > 5) return false;
     files.push_back({static_cast<uint32_t>(word >> 4), static_cast<PlaceKind>(word & 7), (word & 8) != 0, name});
   }
   for (uint64_t i = 0; i < n_names; i++) {
@@ -337,6 +338,18 @@ Evaluation evaluate(Looker& looker, Table& memo, const Digest& base, std::string
         if (folding == Folding::kApart && ev.apart.empty()) ev.apart = files[i]->path;
       }
       digests.append(reinterpret_cast<const char*>(d.b.data()), 32);
+    } else if (kind == PlaceKind::kPrecompiled) {
+      Digest d;
+      Precompiled made;
+      if (int e = looker.digest(files[i], epoch, &d)) {
+        ev.why = files[i]->path + ": " + strerror(e);
+        return ev;
+      }
+      if (!find_precompiled(memo, d, &made)) {
+        ev.why = files[i]->path + " was not made through the cache";
+        return ev;
+      }
+      digests.append(reinterpret_cast<const char*>(made.made_of.b.data()), 32);
     } else if (kind == PlaceKind::kWhich) {
       FileId id = looker.look(files[i], epoch).id;
       digests.append(reinterpret_cast<const char*>(&id.dev), 8);

@@ -23,6 +23,7 @@ enum class PlaceKind : uint8_t {
   kNames = 2,    // a directory, the digest of its sorted names is in the key
   kWhich = 3,    // a directory or file, its device and inode are in the key (private sets only)
   kSame = 4,     // another name of the last kInput before it, and must be
+  kPrecompiled = 5,  // a precompiled header of gcc; what it was made of is in the key
 };
 
 struct PlaceSet {

@@ -216,6 +216,7 @@ std::string relocate(const Command& c, const Bases& bases, std::string_view cwd,
     if (!gcc && w.starts_with("-g") && w != "-g0") r->exact = true;
     canonical = canonical || w == "-fcanonical-system-headers";
   });
+  if (c.makes_precompiled) refuse("a precompiled header holds paths");
   for (auto& f : c.input_files) refuse("the file " + f + " may choose others by their paths");
   for (size_t at = 0; at < c.dep_target.size();) {
     size_t end = std::min(c.dep_target.find('\0', at), c.dep_target.size());

@@ -2655,6 +2655,83 @@ test(name='gch_beside_a_header_later_in_the_path', compilers=GCC, core=False)(gc
 test(name='gch_of_a_forced_include', compilers=GCC)(gch('g.h', ['g.h', 'h.h'], ('-include', 'g.h')))
 
 
+def precompiled_test(words, name='p.h'):
+    """A compile that gcc takes a precompiled header for, and what made that: keyed on what it was made of."""
+    def run(b):
+        b.write('own.h', '#pragma once\n#define OWN 1\nstatic inline int own(void) { return OWN; }\n')
+        b.write('p.h', '#include "own.h"\n#include <limits.h>\n#ifdef __cplusplus\n#include <vector>\n#endif\n')
+        b.write('late.h', header(5))
+        b.write('a.c', '#include "own.h"\n#include "late.h"\nint f(int x) { return x + own() + OWN + H + INT_MAX; }\n')
+        b.write('none.c', '')
+        b.write('a.cc', open(b.path('a.c')).read())
+        cc = b.cxx if '-std=c++20' in words else b.cc
+        make = (cc, *words, '-x', 'c++-header' if cc == b.cxx else 'c-header', '-include', name, '-MD', '-o', 'p.h.gch', '-c', 'none.c')
+        use = (cc, *words, '-include', name, '-MD', '-c', 'a.cc' if cc == b.cxx else 'a.c', '-o', 'a.o')
+
+        def made(what, hit=None):
+            b.remove('p.h.gch') if os.path.lexists(b.path('p.h.gch')) else None
+            r, v = b.cached(*make)
+            check(r.status == 0 and not r.err and len(r.files.get('p.h.gch', b'')) > 10000, '%s: the header is not made: %r' % (what, r.err))
+            with open(b.path('p.h.gch'), 'wb') as f:  # the harness has taken it away
+                f.write(r.files['p.h.gch'])
+            check(hit is None or v.hit == hit, '%s: the header should %shave been a hit: %s' % (what, '' if hit else 'not ', v))
+        yield
+        made('first', False)
+        yield
+        b.proven(*use)
+        first = open(b.path('p.h.gch'), 'rb').read()
+        made('again', True)
+        check(open(b.path('p.h.gch'), 'rb').read() == first, 'another precompiled header is delivered')
+        b.hit(*use)
+        b.write('late.h', header(6))
+        b.fresh(*use)
+        b.hit(*use)
+        # Made anew of the same, by gcc alone and by us: not known, and known.
+        subprocess.run(make, cwd=b.src, env=b.environment(), check=True)
+        check(open(b.path('p.h.gch'), 'rb').read() != first, 'gcc makes the same twice by now')
+        b.refused(*use, reason='not made through the cache')
+        made('known again', True)
+        b.hit(*use)
+        # One that was made of something else.
+        b.write('own.h', '#pragma once\n#define OWN 2\nstatic inline int own(void) { return OWN; }\n')
+        b.same(*use, what='a header is newer')
+        b.same(*use, what='a header is newer')
+        made('edited', False)
+        b.fresh(*use)
+        yield
+        b.hit(*use)
+        b.write('own.h', '#pragma once\n#define OWN 1\nstatic inline int own(void) { return OWN; }\n')
+        for turn in range(2):
+            b.same(*use, what='the header is as it was, what is precompiled is not')
+        made('as it was', True)
+        b.hit(*use)
+        # With other options it does not fit, and gcc reads the text.
+        for turn in range(2):
+            b.same(*use, '-DOTHER=1', what='options')
+            b.same(*use, '-DINT_MAX=3', what='options that do not fit')
+            b.same(*use, '-funsigned-char', what='options that do not fit')
+        b.remove('p.h.gch')
+        b.same(*use, what='none')
+        b.hit(*use, what='none')
+        os.mkdir(b.path('p.h.gch'))
+        b.refused(*use, reason='precompiled header|gch')
+        os.rmdir(b.path('p.h.gch'))
+        b.hit(*use, what='none again')
+        made('at last', True)
+        b.hit(*use)
+        os.rename(b.path('p.h.gch'), b.path('own.h.gch'))
+        b.refused(*use, reason='precompiled header|gch')
+        os.rename(b.path('own.h.gch'), b.path('p.h.gch'))
+        os.unlink(b.path('p.h'))
+        b.same(*use, what='without its text')
+    return run
+
+
+for _name, _words in {'': (), '_g': ('-g', '-O2'), '_cxx': ('-std=c++20', '-Winvalid-pch', '-Wall'), '_pic': ('-fPIC', '-fstack-protector-strong')}.items():
+    test(name='precompiled_header' + _name, compilers=GCC)(precompiled_test(_words))
+test(name='precompiled_header_by_its_path', compilers=GCC)(precompiled_test(('-O1',), './p.h'))
+
+
 @test(compilers=GCC)
 def gch_there_from_the_start(b):
     b.write('a.c', SRC)

@@ -205,8 +205,6 @@ void refused_by_both(void**) {
       {"-c -", "source is standard input"},
       {"-x c -c -", "source is standard input"},
       {"-c a.h", "precompiled header from a.h"},
-      {"-x c-header -c a.h", "precompiled header by -x c-header"},
-      {"-x c++-header a.h -o a.gch -c", "precompiled header by -x c++-header"},
       {"-x f77 -c a.f", "option -x f77 is not supported"},
       {"-c a.c -x c++", "option -x after the source"},
       {"-c a.m", "Objective-C source a.m"},
@@ -369,6 +367,9 @@ void beside(void**) {
 void refused_by_one(void**) {
   static const Refusal gcc_table[] = {
       {"-c -- a.c", "unknown option --"},
+      {"-x c-header -c a.h", "precompiled header by other options than -c and -o"},
+      {"-x c++-header -S a.h -o a.gch", "precompiled header by other options than -c and -o"},
+      {"-x c-header -c a.h -o a.gch --coverage", "precompiled header by other options than -c and -o"},
       {"-c a.c -fvtable-verify=std", "option -fvtable-verify=std profiles, or reads a profile"},
       {"-c a.c -mllvm -x", "unknown option -mllvm"},
       {"-c a.c -fcompare-debug", "option -fcompare-debug is for debugging the compiler"},
@@ -377,6 +378,7 @@ void refused_by_one(void**) {
   refused_in(Family::kGcc, "gcc", gcc_table, std::size(gcc_table));
   static const Refusal clang_table[] = {
       {"-c a.c -- -o", "several sources"},
+      {"-x c++-header a.h -o a.gch -c", "precompiled header by -x c++-header"},
       {"-c a.c -Xclang -load -Xclang x.so", "option -Xclang -load is not known to be harmless"},
       {"-c a.c -Xclang -target-feature", "option -Xclang -target-feature is not understood"},
       {"-c a.c -mllvm -debug", "option -mllvm -debug is not known to be harmless"},
