@@ -165,6 +165,7 @@ class DiskLayer final : public Layer {
   Fd open_path(uint8_t space, const std::string& tenant) const;
   int open_folder(std::string_view path, bool make, Fd* out) const;
   int unlink_blob(const std::string& path) const;
+  void remove_folder(std::string_view path) const;
   int trim(Group& g, uint64_t limit, uint64_t before_ns, TrimResult* result, const TrimProgress& progress, uint64_t* seen);
   template <typename F>
   void walk(std::string_view tenant, bool sweep, F on_blob);
@@ -219,6 +220,12 @@ int DiskLayer::unlink_blob(const std::string& path) const {
   int e = open_folder(path, false, &folder);
   if (!e && unlinkat(folder.get(), std::string(path_base(path)).c_str(), 0) != 0) e = errno;
   return e == ENOTDIR || e == ELOOP ? ENOENT : e;
+}
+
+// A blob's folder, if nothing is in it and no link leads there.
+void DiskLayer::remove_folder(std::string_view path) const {
+  Fd above;
+  if (open_folder(path, false, &above) == 0) unlinkat(above.get(), std::string(path_base(path)).c_str(), AT_REMOVEDIR);
 }
 
 void DiskLayer::trouble(const char* what, int error) {
@@ -414,7 +421,7 @@ int DiskLayer::put(const Address& a, std::string_view data, bool replace) {
     return 0;
   }
   resync(g, key, path, cost);
-  rmdir(dir.c_str());
+  remove_folder(dir);
   if (e == EEXIST)
     mark(key);
   else if (e != EBUSY)
@@ -493,7 +500,7 @@ void DiskLayer::remove(const Address& a) {
     if (e != ENOENT) trouble("remove", e);
     return;
   }
-  rmdir(std::string(path_dir(path)).c_str());
+  remove_folder(path_dir(path));
   resync(group_of(key.tenant), key, path, cost_of(static_cast<uint64_t>(st.st_size)));
 }
 
@@ -543,10 +550,7 @@ int DiskLayer::Group::drop(const IndexKey& key) {
   std::string path;
   if (int e = layer->path_of_key(*this, key, &path)) return e;
   int e = layer->unlink_blob(path);
-  if (e == 0 || e == ENOENT) {
-    path.resize(path_dir(path).size());
-    rmdir(path.c_str());
-  }
+  if (e == 0 || e == ENOENT) layer->remove_folder(path_dir(path));
   return e;
 }
 
