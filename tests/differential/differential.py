@@ -247,6 +247,20 @@ class Runner:
         mine = {q: after[q] for q in after if q in before or q.endswith(('.h', '.away'))}
         Outcome(0, b'', b'', {**before, **mine}, self.world.src)
 
+    def precompile(self, c):
+        """Makes what gcc takes for the command's first -include, or takes it away."""
+        out = c.forced + '.gch'
+        if os.path.lexists(out):
+            os.unlink(out) if not os.path.isdir(out) else os.rmdir(out)
+            if self.random.random() < 0.3:
+                return
+        words = [w for group in c.free for w in group] + [w for w in c.words if w[:2] in ('-O', '-g', '-W', '-f', '-s') and not w.startswith('-W')]
+        argv = [c.compiler, *words, '-x', 'c++-header' if c.compiler == 'g++' else 'c-header', '-c', c.forced, '-o', out]
+        if self.random.random() < 0.9:
+            argv.insert(0, self.cchain)
+        p = self.start(c, argv, self.with_cache(c))
+        p.communicate(timeout=120)
+
     def end_session(self):
         if self.session:
             self.session.__exit__(None, None, None)
@@ -267,6 +281,8 @@ class Runner:
             w.commands.append(w.command() if not w.commands or r.random() < 0.6 else w.variation(r.choice(w.commands)))
             w.commands = w.commands[-6:]
         for c in r.sample(w.commands, min(3, len(w.commands))):
+            if c.forced and r.random() < 0.5:
+                self.precompile(c)
             x = r.random()
             if x < 0.03:
                 self.race(c)

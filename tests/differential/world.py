@@ -33,6 +33,7 @@ ROWS = {  # name: what is done
     'order': 'the order of -D, -U and -I changes',
     'link': 'a link in the search path flips, or a header becomes a link',
     'gch': 'a .gch comes beside an included name, or goes',
+    'precompiled': 'the first -include has a precompiled header that was made through the cache, of what its header says or said',
     'dependency': '#pragma GCC dependency',
     'assembler': 'an assembler appears earlier on PATH or in a -B directory',
     'session': 'a build session goes on while files change',
@@ -406,6 +407,11 @@ class World:
         some('pwd', 0.15, '-g', '-g -O1', '-fprofile-instr-generate -fcoverage-mapping' if 'clang' in c.compiler else '-g1')
         some(None, 0.3, '-Wall -Wextra', '-Wimplicit-fallthrough', '-Wextra')
         some('option-files', 0.1, '-include h5.h', '-imacros h4.h', ['-B', self.root + '/tools'], '-Wp,-DW=1', '-Wa,--noexecstack', '--sysroot=/', '-Xpreprocessor -DXP', ['@' + self.path('args')])
+        c.forced = None
+        if c.compiler[0] == 'g' and not {'-include', '-imacros'} & set(c.words) and r.random() < 0.12:
+            c.forced = self.path('h%d.h' % r.choice((4, 5)))
+            c.words = ['-include', c.forced] + c.words
+            c.rows.append('precompiled')
         if c.words and c.words[-1] == '@' + self.path('args'):
             self.put(self.path('args'), '-DARG=%d "@%s"' % (self.value(), self.path('args2')))
             self.put(self.path('args2'), '-DX=%d\n' % self.value())
