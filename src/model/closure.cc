@@ -513,53 +513,78 @@ bool Closure::known(const FileId& now) const {
 bool Closure::has_date(const std::vector<std::string>& paths, bool source_date_epoch, uint64_t epoch) {
   Evidence e;
   e.source_date_epoch = source_date_epoch;
-  std::vector<ScanPiece> pieces = defines_.pieces;
+  Pieces pieces;
+  note(&pieces, defines_.pieces);
+  std::vector<std::shared_ptr<const ScanResult>> scans;
   uint32_t flags = defines_.flags;
   for (auto& p : paths) {
     std::shared_ptr<const ScanResult> scan;
     if (looker_->scan(looker_->node(absolute(p)), epoch, false, &scan) != 0) return true;
     flags |= scan->flags;
-    pieces.insert(pieces.end(), scan->pieces.begin(), scan->pieces.end());
+    note(&pieces, scan->pieces);
+    scans.push_back(std::move(scan));
   }
-  if (flags & kScanTimestamp || can_be_pasted(pieces, "__TIMESTAMP__") || (flags & kScanPragmaText && flags & kScanPragmaDoubt)) return true;
-  if (source_date_epoch && command_->family == Family::kGcc) return false;
-  return (flags & kScanDate) || can_be_pasted(pieces, "__DATE__") || can_be_pasted(pieces, "__TIME__");
+  if (flags & kScanTimestamp || (flags & kScanPragmaText && flags & kScanPragmaDoubt)) return true;
+  const bool dates_fixed = source_date_epoch && command_->family == Family::kGcc;
+  std::vector<const char*> names = {"__TIMESTAMP__"};
+  if (!dates_fixed) names.insert(names.end(), {"__DATE__", "__TIME__"});
+  const char* name;
+  return (flags & kScanDate && !dates_fixed) || !find_pasted(pieces, names, &name) || name;
+}
+
+void Closure::note(Pieces* pieces, const std::vector<ScanPiece>& more) {
+  for (auto& p : more) (*pieces)[p.word].push_back(&p);
 }
 
 // __DATE__ and friends pasted from pieces that stand in different files or in the command.
 bool Closure::check_pieces(const Evidence& e) {
-  std::set<ScanPiece> all(defines_.pieces.begin(), defines_.pieces.end());
-  // The compiler's own headers have single letters, and glue (`__ ## name`) that no date is pasted with: their macros complete no name of the user's letters.
   auto letters = [](std::string_view w) { return std::count_if(w.begin(), w.end(), [](char c) { return c != '_'; }); };
-  for (auto& f : files_)
-    for (auto& p : f.read ? f.scan->pieces : std::vector<ScanPiece>())
-      if (!f.own || letters(p.word) > 1) all.insert(p);
+  Pieces all, glue;
+  note(&all, defines_.pieces);
+  for (auto& f : files_) {
+    if (!f.read) continue;
+    // The compiler's own headers have single letters, and glue (`__ ## name`): their macros complete no name of the user's letters.
+    for (auto& p : f.scan->pieces)
+      if (!f.own || letters(p.word) > 1) all[p.word].push_back(&p);
+      else if (letters(p.word) == 0) glue[p.word].push_back(&p);
+  }
   const bool dates_fixed = e.source_date_epoch && command_->family == Family::kGcc;
   std::vector<const char*> names = {"__TIMESTAMP__"};
   if (!dates_fixed) names.insert(names.end(), {"__DATE__", "__TIME__"});
   if (pragma_doubt()) names.push_back("dependency");
   const char* name;
   if (!find_pasted(all, names, &name)) return false;
+  if (!name && !glue.empty()) {
+    // A word of all the letters, with its underscores on one side, is of no other use.
+    for (auto& [word, where] : all)
+      if (letters(word) >= 4 && (word[0] == '_' || word.back() == '_')) glue[word] = where;
+    if (!find_pasted(glue, names, &name)) return false;
+  }
   return !name || refuse(std::string("pieces that ") + name + " could be pasted from");
 }
 
 // Which of `names` could be made of the pieces, if any. An argument is pasted by a macro only.
-bool Closure::find_pasted(const std::set<ScanPiece>& all, const std::vector<const char*>& names, const char** found) {
+bool Closure::find_pasted(const Pieces& pieces, const std::vector<const char*>& names, const char** found) {
   *found = nullptr;
-  const std::vector<ScanPiece> pieces(all.begin(), all.end());
-  auto pasted = [&](const auto& from) { return std::find_if(names.begin(), names.end(), [&](const char* n) { return can_be_pasted(from, n); }); };
-  if (pasted(pieces) == names.end()) return true;
-  std::map<std::string, bool> callers;
-  for (auto& p : pieces)
-    each_word(p.callers, [&](const std::string& w) { callers.emplace(w, false); });
-  if (!find_macros(&callers)) return false;
   std::vector<std::string> words;
-  for (auto& p : pieces) {
-    bool reached = p.callers.empty();
-    each_word(p.callers, [&](const std::string& w) { reached = reached || callers[w]; });
-    if (reached) words.push_back(p.word);
-  }
-  auto it = pasted(words);
+  for (auto& [word, where] : pieces) words.push_back(word);
+  auto pasted = [&] { return std::find_if(names.begin(), names.end(), [&](const char* n) { return can_be_pasted(words, n); }); };
+  if (pasted() == names.end()) return true;
+  std::map<std::string, bool> macros;
+  for (auto& [word, where] : pieces)
+    for (auto* p : where)
+      for (auto* list : {&p->callers, &p->beside}) each_word(*list, [&](const std::string& w) { macros.emplace(w, false); });
+  if (!find_macros(&macros)) return false;
+  words.clear();
+  auto reached = [&](const ScanPiece* p) {
+    bool called = p->callers.empty(), alone = true;
+    each_word(p->callers, [&](const std::string& w) { called = called || macros[w]; });
+    each_word(p->beside, [&](const std::string& w) { alone = alone && macros[w]; });
+    return called && alone;
+  };
+  for (auto& [word, where] : pieces)
+    if (std::any_of(where.begin(), where.end(), reached)) words.push_back(word);
+  auto it = pasted();
   if (it != names.end()) *found = *it;
   return true;
 }
@@ -813,15 +838,19 @@ bool Closure::check_aliases() {
 bool Closure::check_twins() {
   bool imports = false;
   std::map<Digest, File*> by_digest;
-  std::set<ScanPiece> pieces(defines_.pieces.begin(), defines_.pieces.end());
   for (auto& f : files_) {
     if (!f.read) continue;
-    if (!f.own) pieces.insert(f.scan->pieces.begin(), f.scan->pieces.end());
     imports = imports || f.scan->flags & kScanImport;
     by_digest.try_emplace(f.digest, &f);
   }
   const char* pasted = nullptr;
-  if (pragma_doubt() && !find_pasted(pieces, {"once"}, &pasted)) return false;
+  if (pragma_doubt()) {
+    Pieces pieces;
+    note(&pieces, defines_.pieces);
+    for (auto& f : files_)
+      if (f.read && !f.own) note(&pieces, f.scan->pieces);
+    if (!find_pasted(pieces, {"once"}, &pasted)) return false;
+  }
   imports = imports || pasted;
   for (auto& f : files_) {
     auto it = by_digest.find(f.digest);

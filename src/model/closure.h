@@ -133,7 +133,9 @@ class Closure {
   bool check_precompiled(uint64_t epoch);
   bool check_twins();
   bool check_pieces(const Evidence& e);
-  bool find_pasted(const std::set<ScanPiece>& pieces, const std::vector<const char*>& names, const char** found);
+  using Pieces = std::map<std::string, std::vector<const ScanPiece*>>;  // of a word
+  static void note(Pieces* pieces, const std::vector<ScanPiece>& more);
+  bool find_pasted(const Pieces& pieces, const std::vector<const char*>& names, const char** found);
   bool has_no_system_headers() const;
   bool find_macros(std::map<std::string, bool>* names);
   bool pragma_doubt() const;

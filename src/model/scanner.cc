@@ -341,14 +341,18 @@ class Calls {
         line_begins = true;
       } else if (c == '(' || c == ')') {
         line_begins = false;
-        const bool character = i > 0 && i + 1 < t_.size() && t_[i - 1] == '\'' && t_[i + 1] == '\'';
-        if (character || text_.inert(i)) continue;
+        if (text_.inert(i)) continue;
+        if (i > 0 && i + 1 < t_.size() && t_[i - 1] == '\'' && t_[i + 1] == '\'' && !text_.code(i)) {
+          doubt_ = true;  // a character in one reading, and none in another
+          continue;
+        }
         if (c == '(') {
           nodes_.push_back({i, open, nodes_[open].depth + 1});
           open = nodes_.size() - 1;
         } else if (open == 0) {
           doubt_ = true;  // a macro opened it
         } else {
+          nodes_[open].end = i;
           open = nodes_[open].parent;
         }
         states_.push_back({i, open});
@@ -382,20 +386,29 @@ class Calls {
       size_t e = nodes_[node].at;
       while (e > 0 && (is_space(t_[e - 1]) || is_newline(t_[e - 1]))) e--;
       if (e == 0) continue;
-      if (strchr(")/?%#", t_[e - 1])) return "";  // what a call has made, a comment, a trigraph
+      if (strchr(")/?%#", t_[e - 1]) || !text_.code(e - 1)) return "";  // what a call has made, a comment, a trigraph
       size_t w = e;
       while (w > 0 && is_ident(t_[w - 1])) w--;
-      if (w < e) names.insert(t_.substr(w, e - w));
+      const std::string_view name = t_.substr(w, e - w);
+      // One that may be spelled in another way where it is defined.
+      if ((w > 0 && w < e && t_[w - 1] == '\\') || std::any_of(name.begin(), name.end(), [](char c) { return c & 0x80; })) return "";
+      if (w < e) names.insert(name);
     }
     if (names.empty()) return std::nullopt;
     std::string all;
     for (std::string_view n : names) all.append(n) += ' ';
     return all;
   }
+  // The other one of a pair of parentheses; npos if that can't be told.
+  size_t partner(size_t at) const {
+    auto it = std::lower_bound(states_.begin(), states_.end(), at, [](const State& s, size_t p) { return s.from < p; });
+    if (doubt_ || it == states_.end() || it->from != at || it == states_.begin()) return npos;
+    return t_[at] == '(' ? nodes_[it->open].end : nodes_[std::prev(it)->open].at;
+  }
 
  private:
   struct Node {
-    size_t at, parent, depth;
+    size_t at, parent, depth, end = npos;
   };
   struct State {
     size_t from, open;
@@ -425,7 +438,7 @@ class Calls {
   Text& text_;
   std::string_view t_;
   bool doubt_ = false;
-  std::vector<Node> nodes_ = {{0, 0, 0}};     // open parentheses; the first is none
+  std::vector<Node> nodes_ = {{0, 0, 0, npos}};  // open parentheses; the first is none
   std::vector<State> states_ = {{0, 0}};
 };
 
@@ -630,8 +643,13 @@ class Scanner {
     constexpr size_t kMany = 256;
     std::set<ScanPiece> found(r_->pieces.begin(), r_->pieces.end());
     for (auto [at, n] : pieces_) {
-      if (text_.inert(at) || !is_operand(at, n)) continue;
-      ScanPiece p{std::string(t_.substr(at, n)), in_define(at) || found.size() > kMany ? "" : *calls().around(at)};
+      std::string beside;
+      if (text_.inert(at) || !is_operand(at, n, &beside)) continue;
+      const std::string word(t_.substr(at, n));
+      auto first = found.lower_bound({word, "", ""}), behind = found.upper_bound({word + '\0', "", ""});
+      if (first != behind && first->callers.empty() && first->beside.empty()) continue;
+      ScanPiece p{word, "", ""};
+      if (!in_define(at) && static_cast<size_t>(std::distance(first, behind)) < kMany) p.callers = *calls().around(at), p.beside = std::move(beside);
       found.insert(std::move(p));
     }
     r_->pieces.assign(found.begin(), found.end());
@@ -645,8 +663,8 @@ class Scanner {
     while (at < t_.size() && (is_space(t_[at]) || is_newline(t_[at]))) at++;
     return at < t_.size() ? at : npos;
   }
-  // What ## can reach: a word in a macro's body, or the first or last word of an argument of what may be a macro. A single letter, as every template has some, only
-  // as a whole argument with another piece as a whole argument beside it.
+  // What ## can reach: a word in a macro's body, or the first or last word of an argument of what may be a macro; a single letter, as every template has some, only as
+  // a whole argument.
   bool in_define(size_t at) const {
     size_t line = t_.find_last_of("\n\r", at);
     line = line == npos ? 0 : line + 1;
@@ -684,37 +702,53 @@ class Scanner {
       if (t_[i++] == ')') return false;
     }
   }
-  bool is_operand(size_t at, size_t n) {
+  // Over words and calls, of which macros may make nothing, back from `a` or forth from `b`, to what stands behind them. Their names go to `names`.
+  size_t over_words_back(size_t a, std::set<std::string_view>* names) {
+    while (a != npos) {
+      size_t end = a;
+      if (t_[a] == ')') {
+        const size_t open = calls().partner(a);
+        end = open == npos ? npos : before(open);
+        if (end == npos || !is_ident(t_[end])) return a;
+      } else if (!is_ident(t_[a])) {
+        return a;
+      }
+      size_t w = end;
+      while (w > 0 && is_ident(t_[w - 1])) w--;
+      names->insert(t_.substr(w, end + 1 - w));
+      a = before(w);
+    }
+    return a;
+  }
+  size_t over_words(size_t b, std::set<std::string_view>* names) {
+    while (b != npos && is_ident(t_[b])) {
+      const size_t e = text_.word_end(b);
+      names->insert(t_.substr(b, e - b));
+      b = behind(e);
+      if (b == npos || t_[b] != '(') continue;
+      const size_t close = calls().partner(b);
+      if (close == npos) return b;
+      b = behind(close + 1);
+    }
+    return b;
+  }
+  // `beside`: of a single letter, the words beside it.
+  bool is_operand(size_t at, size_t n, std::string* beside) {
     if (is_bound(at, n)) return false;
     if (in_define(at)) return true;
-    size_t a = before(at), b = behind(at + n);
-    // Words beside it may be macros that stand for nothing.
-    while (n > 1 && a != npos && is_ident(t_[a])) {
-      while (a > 0 && is_ident(t_[a - 1])) a--;
-      a = before(a);
-    }
-    while (n > 1 && b != npos && is_ident(t_[b])) b = behind(text_.word_end(b));
+    // Most words of a text are in no call.
+    if (!in_parentheses(at)) return false;
+    std::set<std::string_view> names;
+    const size_t a = over_words_back(before(at), &names), b = over_words(behind(at + n), &names);
     if (a == npos || b == npos) return false;
-    auto reached = [&](bool may) { return may && in_parentheses(at); };
-    auto doubt = [](char c) { return c == '/' || c == '?' || c == '%' || c == '#'; };  // a comment, a trigraph, an operator
-    const bool opens = t_[a] == '(' || t_[a] == ',' || doubt(t_[a]), closes = t_[b] == ')' || t_[b] == ',' || doubt(t_[b]);
-    if (n == 1 && t_[at] != '_') {
-      if (!opens || !closes) return false;
-      auto piece = [&](size_t from, size_t to) { return to > from && is_piece(t_.substr(from, to - from)); };
-      size_t w = a, e = b;
-      if (t_[a] == ',' && (w = before(a)) != npos) {
-        size_t first = ++w;
-        while (first > 0 && is_ident(t_[first - 1])) first--;
-        size_t c = before(first);
-        if (piece(first, w) && c != npos && (t_[c] == '(' || t_[c] == ',' || doubt(t_[c]))) return reached(true);
-      }
-      if (t_[b] == ',' && (e = behind(b + 1)) != npos) {
-        size_t last = text_.word_end(e), c = behind(last);
-        if (piece(e, last) && c != npos && (t_[c] == ')' || t_[c] == ',' || doubt(t_[c]))) return reached(true);
-      }
-      return reached(doubt(t_[a]) || doubt(t_[b]));
-    }
-    return reached(opens || closes);
+    // A comment, a trigraph, an operator, a name that is spelled in another way, parentheses that macros close.
+    auto doubt = [](char c) { return strchr("/?%#\\", c) != nullptr; };
+    const bool opens = t_[a] == '(' || t_[a] == ',' || doubt(t_[a]) || (t_[a] == ')' && calls().partner(a) == npos);
+    const bool closes = t_[b] == ')' || t_[b] == ',' || doubt(t_[b]) || (t_[b] == '(' && calls().partner(b) == npos);
+    // A letter alone is in the middle of any name.
+    if (n > 1 || t_[at] == '_') return opens || closes;
+    for (std::string_view name : names) beside->append(name) += ' ';
+    return opens && closes;
   }
   // A string outside of any call and any macro's body goes nowhere.
   void spelled(size_t at) {
@@ -1227,12 +1261,6 @@ bool defines_macro_first(std::string_view raw, std::string_view name) {
   return found;
 }
 
-bool can_be_pasted(const std::vector<ScanPiece>& pieces, std::string_view name) {
-  std::vector<std::string> words;
-  for (auto& p : pieces) words.push_back(p.word);
-  return can_be_pasted(words, name);
-}
-
 bool can_be_pasted(const std::vector<std::string>& pieces, std::string_view name) {
   std::array<bool, 16> reached{};
   reached[0] = true;
@@ -1244,7 +1272,7 @@ bool can_be_pasted(const std::vector<std::string>& pieces, std::string_view name
 
 std::string encode_scan(const ScanResult& r) {
   std::string out;
-  put_varint(&out, 8);
+  put_varint(&out, 9);
   put_varint(&out, r.flags);
   put_varint(&out, r.operands.size());
   for (auto& o : r.operands) {
@@ -1254,14 +1282,14 @@ std::string encode_scan(const ScanResult& r) {
   put_varint(&out, r.has_aliases.size());
   for (auto& a : r.has_aliases) put_string(&out, a);
   put_varint(&out, r.pieces.size());
-  for (auto& p : r.pieces) put_string(&out, p.word), put_string(&out, p.callers);
+  for (auto& p : r.pieces) put_string(&out, p.word), put_string(&out, p.callers), put_string(&out, p.beside);
   return out;
 }
 
 bool decode_scan(std::string_view bytes, ScanResult* r) {
   Reader in(bytes);
   *r = {};
-  if (in.varint() != 8) return false;
+  if (in.varint() != 9) return false;
   r->flags = static_cast<uint32_t>(in.varint());
   uint64_t n = in.varint();
   if (n > in.left()) return false;
@@ -1276,8 +1304,8 @@ bool decode_scan(std::string_view bytes, ScanResult* r) {
   n = in.varint();
   if (n > in.left()) return false;
   for (uint64_t i = 0; i < n; i++) {
-    std::string word(in.string());
-    r->pieces.push_back({std::move(word), std::string(in.string())});
+    std::string word(in.string()), callers(in.string());
+    r->pieces.push_back({std::move(word), std::move(callers), std::string(in.string())});
   }
   return in.ok() && in.at_end();
 }

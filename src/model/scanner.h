@@ -50,6 +50,7 @@ enum ScanFlags : uint32_t {
 struct ScanPiece {
   std::string word;
   std::string callers;  // names with a blank behind each: the word is lost to ## unless one of them is a macro. Empty: may be reached anyway
+  std::string beside;   // the same, of a single letter: it is lost unless all of them are macros, which may stand for nothing
   auto operator<=>(const ScanPiece&) const = default;
 };
 
@@ -78,7 +79,6 @@ bool defines_macro_first(std::string_view text, std::string_view name);
 
 // Whether `pieces` can be put together to `name`, from at least two of them.
 bool can_be_pasted(const std::vector<std::string>& pieces, std::string_view name);
-bool can_be_pasted(const std::vector<ScanPiece>& pieces, std::string_view name);  // whoever calls
 
 // A compact form for the table that remembers results by the digest of the file.
 std::string encode_scan(const ScanResult& r);
