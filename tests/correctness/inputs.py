@@ -773,6 +773,69 @@ for _name, _row in DATES.items():
     test(name=_name, core=_name in ('date_in_source', 'timestamp_in_source', 'time_pasted', 'date_pasted_over_two_files', 'date_in_define_of_the_command', 'date_silenced'))(dated(*_row))
 
 
+# Ways of macros to paste a date that a reader of texts may overlook.
+PASTED = {
+    'line_comment_between2': (CAT + 'const char *s = CAT // paste it\n // more\n(__DA, TE__);\n', ()),
+    'calls_of_nothing': (CAT + '#define E()\nconst char *s = CAT(E() __DA E(), E() TE__ E());\n', ()),
+    'calls_of_nothing_split': (CAT + '#define E()\nconst char *s = CAT(E() __DA E(), TE__);\n', ()),
+    'chars': ("#define C4(a,b,c,d) b##c +\nconst char *s = C4('a'('b'), __DA, TE__, 'x')'y' - 'y';\n", ()),
+    'chars2': ("#define C4(a,b,c,d) b##c\nconst char *s = C4('('  , __DA, TE__, 1);\n", ()),
+    'variadic': ('#define V(a, ...) __##a##__VA_ARGS__\nconst char *s = V(DA, TE__);\n', ()),
+    'variadic_gnu': ('#define V(a, r...) __##a##r\nconst char *s = V(DA, TE__);\n', ()),
+    'param_named': ('#define V(DA, TE__) __##DA##TE__\nconst char *s = V(DA, TE__);\n', ()),
+    'param_only': ('#define V(TE__) __DA##TE__\n#define X(y) V(y)\n#define Q TE__\nconst char *s = X(Q);\n', ()),
+    'cmd': ('const char *s = CAT(X,Y);\n', ('-DCAT(a,b)=P(a,b)', '-DP(a,b)=a##b', '-DX=__DA', '-DY=TE__')),
+    'cmd_wp': (CAT + 'const char *s = CAT(X,Y);\n', ('-Wp,-DX=__DA,-DY=TE__',)),
+    'bracket': (CAT + '#define E(x)\nconst char *s = CAT(E([) __DA E(]), E([) TE__ E(]));\n', ()),
+    'stray': (CAT + '#define E(x)\nconst char *s = CAT(E(") __DA E(") __DA E("x"), TE__);\n', ()),
+    'nested_fn': ('#define A(x) __D##x\n#define B(x) A(x)\nconst char *s = B(ATE__);\n', ()),
+    'hashhash_trigraph': ('#define A(x,y) x?\?=?\?=y\nconst char *s = A(__DA,TE__);\n'.replace('\\', ''), ('-std=c99',)),
+    'define_in_arg': (CAT + 'const char *s = CAT(\n#define Q TE__\n__DA,\nTE__\n);\n', ()),
+    'ifs_in_arg': (CAT + 'const char *s = CAT(\n#if (1)\n__DA\n#endif\n,\n#if (1)\nTE__\n#endif\n);\n', ()),
+    'ifs_in_arg2': (CAT + '#define E\nconst char *s = CAT(\n#if (1)\nE __DA E\n#endif\n,\n#if (1)\nE TE__ E\n#endif\n);\n', ()),
+    'comment_in_arg': (CAT + '#define E()\nconst char *s = CAT(E() /* x */ __DA /* y */ E(), E() /**/ TE__ /**/ E());\n', ()),
+    'string_in_arg': ('#define L(a,b,c) b##c\nconst char *s = L("(", __DA, TE__);\n', ()),
+    'line_ucn': (CAT + '#define \\u00e9 __DA\nconst char *s = CAT(\\u00e9, TE__);\n', ()),
+    'eval_parens': ('#define P(a,b) a##b\n#define Q(x) P x\nconst char *s = Q((__DA, TE__));\n', ()),
+    'eval_parens2': ('#define P(a,b) a##b\n#define Q(x) x\n#define LP (\nconst char *s = Q(P)(__DA, TE__);\n', ()),
+    'eval_semi': ('#define P(a,b) a##b\n#define Q(x) x\nconst char *s = Q(P) (__DA, TE__);\n', ()),
+    'empty_after_call': ('#define Q(x) x\n#define P(a,b) a##b\n#define N()\nconst char *s = Q(P N() (__DA, TE__));\n', ()),
+    'attribute': ('#define P(a,b) a##b\n#define A [\nint x[] = { sizeof P(__DA, TE__) };const char *s = P(__DA,TE__);\n', ()),
+    'one_letters': ('#define P(a,b,c,d,e,f,g,h) a##b##c##d##e##f##g##h\nconst char *s = P(_,_,D,A,T,E,_,_);\n', ()),
+    'one_letters_calls': ('#define E()\n#define P(a,b,c,d,e,f,g,h) a##b##c##d##e##f##g##h\n#define Q(a,b,c,d,e,f,g,h) P(a,b,c,d,e,f,g,h)\nconst char *s = Q(_,_,E() D,E() A,E() T,E() E,_,_);\n', ()),
+    'one_letter_mid': ('#define E()\n#define P(a,b,c) a##b##c\n#define Q(a,b,c) P(a,b,c)\nconst char *s = Q(__DA,E() T E(),E__);\n', ()),
+    'one_letter_mid2': ('#define P(a,b,c) a##b##c\n#define Q(a,b,c) P(a,b,c)\n#define X\nconst char *s = Q(__DA,X T X,E__);\n', ()),
+    'one_letter_mid3': ('#define P(a,b,c) a##b##c\n#define Q(a,b,c) P(a,b,c)\n#define X\nconst char *s = Q(__DA,T,E__);\n', ()),
+    'one_letter_split': ('#define P(a) __DA##a##E__\n#define Q(a) P(a)\nconst char *s = Q(T);\n', ()),
+    'one_letter_id': ('#define ID(x) x\n#define P(a,b,c) a##b##c\n#define Q(a,b,c) P(a,b,c)\nconst char *s = Q(__DA,ID(T),E__);\n', ()),
+    'one_letter_beside': ('#define X\n#define P(a,b,c) a##b##c\n#define Q(a,b,c) P(a,b,c)\nconst char *s = Q(__DA,X T,E__);\n', ()),
+    'ucn_macro': ('#define \\u00e9(a,b) a##b\nconst char *s = \\u00e9(__DA,TE__);\n', ()),
+    'ucn_macro2': ('#define \\u00e9(a,b) a##b\nconst char *s = é(__DA,TE__);\n', ()),
+    'ucn_macro3': ('#define X\\u00e9(a,b) a##b\nconst char *s = X\\u00e9(__DA,TE__);\n', ()),
+    'ucn_nothing': (CAT + '#define \\u00e9\nconst char *s = CAT(\\u00e9 __DA \\u00e9,\\u00e9 TE__ \\u00e9);\n', ()),
+    'own_glue': ('#include <regex.h>\nconst char *s = __REPB_PREFIX(DATE__);\n', ('-std=c99',)),
+    'own_cat': ('#include <sys/cdefs.h>\nconst char *s = __CONCAT(__DA,TE__);\n', ()),
+    'own_cat1': ('#include <sys/cdefs.h>\n#define K(a,b) __CONCAT(a,b)\nconst char *s = K(K(__DA,T),E__);\n', ()),
+    'own_str': ('#include <assert.h>\n#define W(x) __##x##__\nint i; void f(void) { assert(W(DATE)); }\n', ()),
+    'time_letters': ('#define P(a) __TIM##a##__\nconst char *s = P(E);\n', ()),
+    'time_letters2': ('#define P(a) __TIM##a\n#define Q(a) P(a)\n#define X(b) Q(E##b)\nconst char *s = X(__);\n', ()),
+}
+
+
+def pasted(text, flags):
+    def run(b):
+        b.write('a.c', text)
+        if b.plain(b.cc, *flags, *C).status:
+            skip('it does not compile')
+        yield
+        b.refused(b.cc, *flags, *C, reason=r'__DATE__|__TIME__|__TIMESTAMP__|date-time', compare=False)
+    return run
+
+
+for _name, _row in PASTED.items():
+    test(name='pasted_' + _name, core='gcc' if _name in ('line_comment_between2', 'calls_of_nothing', 'chars', 'one_letter_mid', 'ucn_macro', 'own_glue') else False)(pasted(*_row))
+
+
 @test()
 def words_of_dates_that_nothing_pastes(b):
     """Names, comments and strings of ordinary code."""
