@@ -1,5 +1,6 @@
 # cchain. `make help` lists what can be made. One file, not recursive; needs GNU Make, gcc >= 12 or clang >= 14.
 SHELL := /bin/bash
+, := ,
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
@@ -68,9 +69,14 @@ $(B)/static/%.o: src/%.cc
 $(B)/cchain-dynamic: $(CLI_OBJS) $(LIB_OBJS)
 	$(CXX) $(OPT) $(SAN) -static-libstdc++ -static-libgcc $(COMMAND_LDFLAGS) -o $@ $(CLI_OBJS) $(LIB_OBJS) $(STATIC_LIBS) -lpthread -ldl
 ifeq ($(SAN),)
-$(B)/cchain: $(CLI_OBJS) $(LIB_OBJS) $(STATIC_OBJS) $(B)/cchain-dynamic
-	$(CXX) $(OPT) -static $(COMMAND_LDFLAGS) -Wl,-z,noseparate-code -o $@ $(filter-out $(B)/src/base/dynamic.o $(B)/src/cli/twin.o,$(CLI_OBJS) $(LIB_OBJS)) $(STATIC_OBJS) \
-	  $(FIXED_LIBS)
+# What a hit runs lies side by side in it, which saves a tenth of the process; linkers other than GNU's order it as they like.
+HIT_ORDER := $(if $(findstring GNU ld,$(shell $(CXX) -Wl,--version 2>/dev/null)),-Wl$(,)-T$(,)src/static/hit.ld)
+LINK_COMMAND = $(CXX) $(OPT) -static $(COMMAND_LDFLAGS) -Wl,-z,noseparate-code $(HIT_ORDER) \
+  $(filter-out $(B)/src/base/dynamic.o $(B)/src/cli/twin.o,$(CLI_OBJS) $(LIB_OBJS)) $(STATIC_OBJS) $(FIXED_LIBS)
+$(B)/cchain: $(CLI_OBJS) $(LIB_OBJS) $(STATIC_OBJS) $(B)/cchain-dynamic src/static/hit.ld
+	$(LINK_COMMAND) -o $@
+command-map: $(B)/cchain # where the linker put what, for tests/tools/order.py
+	$(LINK_COMMAND) -o $(MAP).program -Wl,-Map,$(MAP)
 else
 $(B)/cchain: $(B)/cchain-dynamic
 	cp $< $@
