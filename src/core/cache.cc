@@ -1075,7 +1075,8 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
     }
     ev.assembler_read_nothing = true;
   }
-  if (!inv->closure || !inv->closure->ways_unchanged(output_paths)) refuse(inv->closure ? inv->closure->refused() : "its inputs are not known");
+  if (inv->closure && inv->closure->ways_unchanged(output_paths)) ev.outputs = &output_paths;
+  else refuse(inv->closure ? inv->closure->refused() : "its inputs are not known");
   if (inv->direct_refused.empty()) {
     const int64_t stored_ns = now_ns();
     InputsRecord::Set& set = pub->set;

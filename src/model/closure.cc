@@ -105,25 +105,30 @@ bool Closure::precompiled(Looker::Node* dir, const std::string& dir_path, const 
   return true;
 }
 
-int Closure::candidate(const std::string& dir, int chain, const std::string& name, Lookup* l) {
-  // The directory whose change would tell that the name has appeared: the deepest one on the way that is there.
-  Looker::Node* node = chain >= 0 ? chain_nodes_[chain] : looker_->node(absolute(dir));
-  std::string watched = dir, rest = name;
+// The directory whose change would tell that the name has appeared: the deepest one on the way that is there.
+bool Closure::descend(Looker::Node** node, std::string* watched, std::string* rest) {
   bool deeper = false;
-  for (size_t slash; (slash = rest.find('/')) != std::string::npos;) {
+  for (size_t slash; (slash = rest->find('/')) != std::string::npos;) {
     if (slash == 0) {
-      rest.erase(0, 1);
+      rest->erase(0, 1);
       continue;
     }
-    std::string next = path_join(watched, rest.substr(0, slash));
+    std::string next = path_join(*watched, rest->substr(0, slash));
     Looker::Node* n = looker_->node(absolute(next));
     Looker::Look look = looker_->look(n, epoch_);
     if (look.error || !look.id.is_dir()) break;
-    watched = next;
-    node = n;
-    rest.erase(0, slash + 1);
+    *watched = next;
+    *node = n;
+    rest->erase(0, slash + 1);
     deeper = true;
   }
+  return deeper;
+}
+
+int Closure::candidate(const std::string& dir, int chain, const std::string& name, Lookup* l) {
+  Looker::Node* node = chain >= 0 ? chain_nodes_[chain] : looker_->node(absolute(dir));
+  std::string watched = dir, rest = name;
+  const bool deeper = descend(&node, &watched, &rest);
   if (takes_precompiled_ && !looker_->absent(node, rest + ".gch/.", epoch_) && !precompiled(node, watched, rest)) {
     fatal_ = true;
     refuse("a precompiled header stands beside " + node->path + "/" + rest);
@@ -223,7 +228,7 @@ bool Closure::scan_file(size_t i) {
   std::string dir = files_[i].dir;
   for (const ScanOperand& op : scan->operands) {
     if (op.kind == ScanOperand::kGuarded) {
-      files_[i].guards.push_back(op.name);
+      files_[i].guarded.push_back(&op);  // the scan holds it
       continue;
     }
     if (op.kind >= ScanOperand::kMacro) {
@@ -283,15 +288,126 @@ bool Closure::check_guards() {
     *yes = it->second;
     return true;
   };
-  for (auto& f : files_)
-    for (size_t k = 0; f.read && k < f.guards.size(); k++) {
+  computed_.clear();
+  for (size_t i = 0; i < files_.size(); i++)
+    for (size_t k = 0; files_[i].read && k < files_[i].guarded.size(); k++) {
+      const ScanOperand& op = *files_[i].guarded[k];
       bool live = true;
-      for (std::string_view rest = f.guards[k]; live && !rest.empty();) {
+      for (std::string_view rest = op.name; live && !rest.empty();) {
         const size_t end = std::min(rest.find(' '), rest.size());
         if (!is_defined(std::string(rest.substr(0, end)), &live)) return false;
         rest.remove_prefix(std::min(end + 1, rest.size()));
       }
-      if (live) return refuse("an #include of a macro in " + f.node->path);
+      if (!live) continue;
+      if (!op.quoted) return refuse("an #include of a macro in " + files_[i].node->path);
+      if (computed_.empty() || computed_.back() != i) computed_.push_back(i);
+    }
+  return true;
+}
+
+// As gcc writes it into a dependency file.
+static std::string_view without_dot(std::string_view path) {
+  while (path.starts_with("./")) {
+    path.remove_prefix(2);
+    while (path.starts_with("/")) path.remove_prefix(1);
+  }
+  return path;
+}
+
+// What such an #include leads to stands in the dependency file as folder, slash and name (libcpp, append_file_to_dir), and what it leads to must have been known
+// before the compile. So the names that it can have asked for are what is left of the files that were read without a folder that is searched; that the names are
+// nowhere before is seen to by the times of the folders, which have not changed since. It must be so for all that was read: gcc only, who lists each file by each
+// name that it was opened by, unless it knows a file that is to be included once by its contents, or exchanges the names of system headers.
+bool Closure::cover_computed(const Evidence& e, uint64_t epoch) {
+  computed_lookups_.clear();
+  if (computed_.empty()) return true;
+  const std::string what = "an #include of a macro in " + files_[computed_[0]].node->path;
+  bool once;
+  if (!once_by_macros(&once)) return false;
+  if (!gch_ || !e.read || !e.outputs || !precompiled_.empty() || once) return refuse(what);
+  if (!e.read_is_complete && (e.system_dirs_by_variable || !has_no_system_headers())) return refuse(what);
+  const bool system_pragma = has_system_pragma();
+  for (auto& f : files_) {
+    if (!f.read || !f.scan) continue;
+    if (f.scan->flags & (kScanOnce | kScanImport)) return refuse(what + ", beside #pragma once or #import in " + f.node->path);
+    if (!e.as_spelled && may_be_renamed(f, system_pragma)) return refuse(what + ", beside system headers, which gcc gives other names");
+  }
+  epoch_ = epoch;
+  bool others = false;
+  const size_t known = files_.size();
+  for (auto& p : *e.read) {
+    Looker::Look l = looker_->look(looker_->node(absolute(p)), epoch);
+    std::vector<size_t> same;
+    bool by_name = false;
+    for (size_t i = 0; i < known; i++) {
+      if (l.error || !files_[i].look.id.same_file(l.id)) continue;
+      same.push_back(i);
+      by_name = by_name || without_dot(path_join(files_[i].dir, files_[i].name)) == without_dot(p);
+    }
+    if (same.empty()) continue;  // only tested, or finish() refuses it
+    const bool includer = std::any_of(same.begin(), same.end(), [&](size_t i) { return std::count(computed_.begin(), computed_.end(), i) != 0; });
+    // By a name that no text has, what it includes beside itself would be looked for elsewhere.
+    const bool looks_beside = std::any_of(files_[same[0]].scan->operands.begin(), files_[same[0]].scan->operands.end(), [](auto& op) { return op.quoted && op.kind != ScanOperand::kGuarded; });
+    if (!by_name && (includer || looks_beside || !files_[same[0]].macros.empty())) return refuse(what + ", which may lead to " + p);
+    const size_t before = files_.size();
+    for (size_t c : computed_) {
+      const std::string dir = files_[c].dir;
+      if (!cover_computed(dir, p, l.id)) return refused_.empty() ? refuse(what + ", which may lead to " + p) : false;
+    }
+    // A name that leads to another file was not asked, or that would have been read: if that was there already.
+    for (size_t i = before; i < files_.size(); i++) {
+      if (looker_->look(files_[i].node, epoch).id.same_file(l.id)) continue;
+      others = true;
+      if (!is_watched(std::string(path_dir(files_[i].node->path)))) return refuse(what + ", which may lead to " + files_[i].node->path);
+    }
+  }
+  if (others && !ways_unchanged(*e.outputs)) return false;
+  return true;
+}
+
+// What is left of the path without the folder, if it is one in it.
+static std::string_view name_in(std::string_view dir, std::string_view path) {
+  if (dir.empty() || dir == "." || dir == "./") return path[0] == '/' ? std::string_view() : without_dot(path);
+  path = without_dot(path), dir = without_dot(dir);
+  return path.size() > dir.size() + 1 && path.starts_with(dir) && path[dir.size()] == '/' ? path.substr(dir.size() + 1) : std::string_view();
+}
+
+// The folders that cover_computed() may have to judge.
+void Closure::note_computed_ways() {
+  std::set<std::string> from(chain_.begin(), chain_.end()), dirs;
+  const size_t searched = from.size();
+  bool any = false;
+  for (auto& f : files_)
+    if (std::any_of(f.guarded.begin(), f.guarded.end(), [](auto* op) { return op->quoted; })) any = true, from.insert(f.dir);
+  if (!any || !gch_ || searched == 0) return;
+  for (auto& f : files_)
+    for (auto& d : from) dirs.emplace(path_dir(name_in(d, path_join(f.dir, f.name))));
+  for (auto& d : from)
+    for (auto& below : dirs) {
+      std::string watched = d, rest = below + "/";
+      Looker::Node* node = looker_->node(absolute(d));
+      descend(&node, &watched, &rest);
+      note_way(node->path, true);
+    }
+}
+
+bool Closure::cover_computed(const std::string& includer_dir, const std::string& listed, const FileId& id) {
+  std::set<std::string> names;
+  auto add = [&](const std::string& dir) {
+    const std::string_view name = name_in(dir, listed);
+    if (!name.empty()) names.emplace(name);
+  };
+  for (auto& d : chain_) add(d);
+  add(includer_dir);
+  for (auto& name : names)
+    for (bool quoted : {true, false}) {
+      size_t at;
+      if (!resolve({ScanOperand::kInclude, quoted, name}, includer_dir, &at)) return false;
+      const Lookup& l = lookups_[at];
+      if (l.files.empty() || !looker_->look(files_[l.files[0]].node, epoch_).id.same_file(id)) continue;
+      for (auto& a : l.absent)
+        if (!is_watched(a.node->path)) return false;
+      computed_lookups_.insert(at);
     }
   return true;
 }
@@ -391,6 +507,11 @@ void Closure::note_way(const std::string& path, bool watched) {
   }
   std::string_view parent = path_dir(path);
   if (parent != path && !parent.empty()) note_way(std::string(parent), false);
+}
+
+bool Closure::is_watched(const std::string& dir) const {
+  auto way = ways_.find(dir);
+  return way != ways_.end() && way->second.watched;
 }
 
 void Closure::note_ways() {
@@ -631,6 +752,7 @@ bool Closure::explore(const Command& command, const CompilerInfo& compiler, cons
   unseen_defines_ = described || command.input_files.size() > (command.module_mapper.empty() ? 0 : 1) || !compiler.given_files.empty();
   bool ok = explore_files(command, compiler, cwd, epoch);
   note_ways();
+  if (ok) note_computed_ways();
   return ok;
 }
 
@@ -833,6 +955,20 @@ bool Closure::check_aliases() {
   return true;
 }
 
+// Whether macros may make a #pragma once.
+bool Closure::once_by_macros(bool* yes) {
+  const char* pasted = nullptr;
+  if (pragma_doubt()) {
+    Pieces pieces;
+    note(&pieces, defines_.pieces);
+    for (auto& f : files_)
+      if (f.read && !f.own) note(&pieces, f.scan->pieces);
+    if (!find_pasted(pieces, {"once"}, &pasted)) return false;
+  }
+  *yes = pasted;
+  return true;
+}
+
 // #pragma once and #import take two files for one where gcc finds equal contents and times (#import of files that do not say so either), clang the same
 // inode; clang's dependency file names one that was read by two names but once. What is one file must stay one; two of equal contents are refused.
 bool Closure::check_twins() {
@@ -843,14 +979,8 @@ bool Closure::check_twins() {
     imports = imports || f.scan->flags & kScanImport;
     by_digest.try_emplace(f.digest, &f);
   }
-  const char* pasted = nullptr;
-  if (pragma_doubt()) {
-    Pieces pieces;
-    note(&pieces, defines_.pieces);
-    for (auto& f : files_)
-      if (f.read && !f.own) note(&pieces, f.scan->pieces);
-    if (!find_pasted(pieces, {"once"}, &pasted)) return false;
-  }
+  bool pasted;
+  if (!once_by_macros(&pasted)) return false;
   imports = imports || pasted;
   for (auto& f : files_) {
     auto it = by_digest.find(f.digest);
@@ -900,7 +1030,7 @@ bool Closure::looks_by_file_name() const {
   for (auto& f : files_) {
     if (!f.scan) continue;
     if (f.scan->flags & (kScanComputedHas | kScanAsmFile)) return true;
-    if (!(f.scan->flags & kScanComputedInclude) && f.guards.empty()) continue;
+    if (!(f.scan->flags & kScanComputedInclude) && f.guarded.empty()) continue;
     std::string text;
     if (read_file(f.node->path.c_str(), &text, 1u << 30) != 0) return true;
     for (std::string_view name : kNames)
@@ -929,7 +1059,7 @@ bool Closure::finish(const Evidence& e, uint64_t epoch, std::string* set_bytes) 
         for (auto& f : files_) {  // what most likely led there
           if (!f.macro_doubt.empty()) return refuse(f.macro_doubt);
           if (f.scan && f.scan->flags & kScanComputedInclude) return check_flags(f, e, false);
-          if (!f.guards.empty()) return refuse("an #include of a macro in " + f.node->path);
+          if (!f.guarded.empty()) return refuse("an #include of a macro in " + f.node->path);
         }
         return refuse("it read " + p + ", which its text does not include");
       }
@@ -937,7 +1067,7 @@ bool Closure::finish(const Evidence& e, uint64_t epoch, std::string* set_bytes) 
       for (size_t i : it->second) {
         files_[i].read = true;
         source_listed = source_listed || i == 0;
-        by_name = by_name || p == path_join(files_[i].dir, files_[i].name);
+        by_name = by_name || without_dot(p) == without_dot(path_join(files_[i].dir, files_[i].name));
       }
       // gcc writes where a link to a system header leads: the dependency file is only right while it leads there.
       if (!by_name) files_[it->second[0]].listed_as.push_back(p);
@@ -962,13 +1092,14 @@ bool Closure::finish(const Evidence& e, uint64_t epoch, std::string* set_bytes) 
   if (!precompiled_.empty() && !check_precompiled(epoch)) return false;
   const bool assembler = command_->language == Language::kAsm || command_->language == Language::kAsmCpp;
   if (assembler && !e.assembler_read_nothing) return refuse("assembler source, and its assembler does not say what it read");
-  if (!check_twins() || !check_guards()) return false;
+  if (!check_guards() || !cover_computed(e, epoch) || !check_twins()) return false;
   PlaceSetBuilder set;
   set.bases = e.bases;
   if (takes_precompiled_) set.flags |= PlaceSet::kGch;
   std::vector<uint32_t> chain_dirs;
   for (auto& d : chain_) chain_dirs.push_back(set.dir(d));
   std::set<size_t> lookups(forced_.begin(), forced_.end());
+  lookups.insert(computed_lookups_.begin(), computed_lookups_.end());
   for (auto& f : files_) {
     if (!f.read) continue;
     if (!check_flags(f, e, false)) return false;

@@ -42,6 +42,7 @@ class Closure {
     bool source_date_epoch = false;                  // the variable is set (and in the key)
     bool system_dirs_by_variable = false;            // C_INCLUDE_PATH or the like is set
     bool as_spelled = false;                         // the compile had gcc exchange no names of headers
+    const std::vector<std::string>* outputs = nullptr;  // ways_unchanged() said so of these
     const Bases* bases = nullptr;                    // of a relocated compile: paths of the set are folded
   };
   // After the compile. False: not to be stored, refused() says why.
@@ -76,7 +77,7 @@ class Closure {
     std::vector<std::string> listed_as;
     std::vector<const File*> twins;  // the same file by other names
     std::vector<std::pair<std::string, bool>> macros;  // of #include NAME; true: #include_next
-    std::vector<std::string> guards;                   // of each #include that can't be told: macros without any of which its branch is dead
+    std::vector<const ScanOperand*> guarded;           // each #include of what macros make (kGuarded)
     std::string macro_doubt;                           // why such a one can't be told
     bool plain = false, own = false, read = false;
   };
@@ -111,6 +112,7 @@ class Closure {
   bool resolve(const ScanOperand& op, const std::string& includer_dir, size_t* lookup);
   // Whether gcc takes a precompiled header for the name in that folder; refuses if it can't be told, or may not be there.
   bool precompiled(Looker::Node* dir, const std::string& dir_path, const std::string& name);
+  bool descend(Looker::Node** node, std::string* watched, std::string* rest);
   // -1: refused; 0: absent (recorded); 1: a regular file.
   int candidate(const std::string& dir, int chain, const std::string& name, Lookup* l);
   bool scan_file(size_t i);
@@ -123,7 +125,11 @@ class Closure {
   bool resolve_macros();
   // Whether the file defines the macro; remembered by content. `text`: of the file, or empty until it is needed. False: refused.
   bool defines(const File& f, const std::string& name, bool* yes, std::string* text, bool first = false);
+  // Which #includes of what macros make are alive; refuses those that cover_computed() can't cover.
   bool check_guards();
+  // Look-ups of the names by which live #includes of what macros make could have led to what was read.
+  bool cover_computed(const Evidence& e, uint64_t epoch);
+  bool cover_computed(const std::string& includer_dir, const std::string& listed, const FileId& id);
   // Whether gcc may name the file by where links lead, as it does system headers.
   bool may_be_renamed(const File& f, bool system_pragma) const;
   // Where links on the way to a file lead, if it is by another name. `real_dirs`: of the folders that were noted.
@@ -139,12 +145,16 @@ class Closure {
   bool has_no_system_headers() const;
   bool find_macros(std::map<std::string, bool>* names);
   bool pragma_doubt() const;
+  bool once_by_macros(bool* yes);
   bool exists_still(const Exists& x);
   bool explained(const std::string& dir, const FileId& before, const FileId& now, const std::vector<std::string>& outputs);
   // Whether all that came and went in a watched folder has a name that was never looked for.
   bool others_only(const std::string& dir);
   void note_way(const std::string& path, bool watched);
   void note_ways();
+  void note_computed_ways();
+  // Whether it is one whose change ways_unchanged() sees.
+  bool is_watched(const std::string& dir) const;
 
   Looker* looker_;
   Table* memo_;
@@ -179,6 +189,8 @@ class Closure {
   size_t precompiled_header_ = 0;
   Looker::Node* precompiled_node_ = nullptr;
   FileId precompiled_id_;
+  std::vector<size_t> computed_;         // files with a live #include of what macros make
+  std::set<size_t> computed_lookups_;
   std::vector<size_t> forced_;  // look-ups that belong to the command itself
 };
 

@@ -391,7 +391,7 @@ int Looker::scan(Node* n, uint64_t epoch, bool assembler, std::shared_ptr<const 
     id = l.look.id;
     keep = n->known().digest_safe && trusted(id, n->path);
   }
-  KeyHasher kh("scan 6");
+  KeyHasher kh("scan 7");
   kh.field("content", d);
   kh.field("assembler", assembler ? 1 : 0);
   Digest key = kh.finish();

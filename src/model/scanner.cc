@@ -830,8 +830,9 @@ class Scanner {
     if (!branches_) branches_ = std::make_unique<Branches>(&text_);
     std::string guards;
     for (std::string_view name : branches_->around(at)) guards.append(guards.empty() ? "" : " ").append(name);
-    if (guards.empty() || word == "import") r_->flags |= kScanComputedInclude;
-    else add(ScanOperand::kGuarded, false, std::move(guards));
+    const bool plain = word == "include";
+    if ((guards.empty() && !plain) || word == "import") r_->flags |= kScanComputedInclude;
+    else add(ScanOperand::kGuarded, plain, std::move(guards));
   }
 
   // Existence tests in `s`, a line without comments. True if one has an operand that is no literal. In a condition, all that could be the
@@ -1272,7 +1273,7 @@ bool can_be_pasted(const std::vector<std::string>& pieces, std::string_view name
 
 std::string encode_scan(const ScanResult& r) {
   std::string out;
-  put_varint(&out, 9);
+  put_varint(&out, 10);
   put_varint(&out, r.flags);
   put_varint(&out, r.operands.size());
   for (auto& o : r.operands) {
@@ -1289,7 +1290,7 @@ std::string encode_scan(const ScanResult& r) {
 bool decode_scan(std::string_view bytes, ScanResult* r) {
   Reader in(bytes);
   *r = {};
-  if (in.varint() != 9) return false;
+  if (in.varint() != 10) return false;
   r->flags = static_cast<uint32_t>(in.varint());
   uint64_t n = in.varint();
   if (n > in.left()) return false;

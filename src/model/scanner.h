@@ -18,7 +18,7 @@ struct ScanOperand {
     kHasNext = 3,      // __has_include_next
     kMacro = 4,        // #include NAME, #import NAME: `name` is that of the macro
     kMacroNext = 5,    // #include_next NAME
-    kGuarded = 6,      // one whose operand is neither, where it stands in branches that are dead while a macro is undefined: `name` has these macros, with blanks between
+    kGuarded = 6,      // one whose operand is neither; `name`: macros, with blanks between, each of which must be defined for its branch to be alive; `quoted`: it is a plain #include
   };
   Kind kind;
   bool quoted;       // "x" or <x>
@@ -28,7 +28,7 @@ struct ScanOperand {
 
 // ScanResult.flags
 enum ScanFlags : uint32_t {
-  kScanComputedInclude = 1u << 0,  // an #include whose operand is neither a literal nor the name of a macro alone, and that is not kGuarded
+  kScanComputedInclude = 1u << 0,  // an #include_next or #import of that kind outside of branches, or a pragma that exchanges names
   kScanComputedHas = 1u << 1,      // __has_include(MACRO)
   kScanDate = 1u << 2,             // __DATE__ or __TIME__, or a piece of them beside ##; in the string of a _Pragma too
   kScanTimestamp = 1u << 3,        // __TIMESTAMP__, the same

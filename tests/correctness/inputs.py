@@ -1269,6 +1269,83 @@ def include_in_a_dead_branch(b):
     b.rewrite('trace.h', TRACE.replace('#ifdef TRACE_POINTS', '#ifndef TRACE_POINTS'))
     b.refused(*args, reason='#include of a macro|does not include')
 
+COMPUTED = '''#define S__(x) #x
+#define S_(x) S__(x)
+#ifdef POINTS
+#undef POINTS
+#include S_(PATH/FILE.h)
+#define POINTS
+#endif
+'''
+
+
+@test(compilers=GCC)
+def computed_include_of_a_known_header(b):
+    """As the trace points of Linux have it: a header includes another that includes the first again by a name that macros make. All that was read was known before, so
+    the names that it can have been asked by are known too; each place where one of them could appear first counts."""
+    b.write('a.c', '#define POINTS\n#include <ev/x.h>\nint f(void) { return VALUE; }\n')
+    b.write('one/keep', '')
+    b.write('two/ev/x.h', '#undef PATH\n#undef FILE\n#define PATH ev\n#define FILE x\n#ifdef VALUE\n#undef VALUE\n#define VALUE 11\n#else\n#define VALUE 1\n#endif\n#include <define.h>\n')
+    b.write('two/define.h', COMPUTED)
+    args = (b.cc, '-nostdinc', '-Ione', '-Itwo', *CD)
+    yield
+    b.proven(*args)
+    # The quoted name is looked for beside define.h as well: here that is where it stands. <ev/x.h> finds another one, the computed name still this.
+    b.write('one/ev/x.h', '#define PATH ev\n#define FILE x\n#define VALUE 5\n#include <define.h>\n')
+    b.fresh(*args)
+    b.remove('one/ev/x.h')
+    b.hit(*args)
+    os.rename(b.path('two/define.h'), b.path('one/define.h'))
+    yield
+    b.proven(*args)
+    b.write('one/ev/x.h', '#undef PATH\n#undef FILE\n#define PATH ev\n#define FILE x\n#undef VALUE\n#define VALUE 22\n')
+    b.fresh(*args)
+    b.remove('one/ev/x.h')
+    b.hit(*args)
+    b.rewrite('two/ev/x.h', '#undef PATH\n#undef FILE\n#define PATH ev\n#define FILE x\n#ifdef VALUE\n#undef VALUE\n#define VALUE 33\n#else\n#define VALUE 1\n#endif\n#include <define.h>\n')
+    b.fresh(*args)
+
+
+@test(compilers=GCC)
+def computed_include_by_another_name(b):
+    """Only the name that macros make is looked for in a folder of its own: zero/sub/x.h would be found by "sub/x.h", which no text has."""
+    b.write('src/a.c', '#define POINTS\n#include "sub/x.h"\n#include <define.h>\nint f(void) { return VALUE; }\n')
+    b.write('src/sub/x.h', '#undef VALUE\n#ifdef PATH\n#define VALUE 11\n#else\n#define VALUE 1\n#endif\n#define PATH sub\n#define FILE x\n')
+    b.write('two/define.h', COMPUTED)
+    os.makedirs(b.path('zero/other'))
+    args = (b.cc, '-nostdinc', '-Izero', '-Isrc', '-Itwo', '-MD', '-MF', 'a.d', '-c', 'src/a.c', '-o', 'a.o')
+    yield
+    for words in ((), ('-MMD',)):
+        b.proven(*args, *words)
+    for place in ('zero/sub/x.h', 'two/sub/x.h'):
+        b.write(place, '#undef VALUE\n#define VALUE 22\n')
+        a = b.plain(*args).files['a.o']
+        b.fresh(*args)
+        b.remove(place)
+        b.hit(*args)
+        check(b.plain(*args).files['a.o'] != a, 'the test proves nothing')
+
+
+@test(compilers=GCC)
+def computed_include_that_is_not_covered(b):
+    """A folder's name with dots in it, a file that is to be included once, names of the system that gcc exchanges, and one that no text leads to."""
+    b.write('a.c', '#define POINTS\n#include "sub/x.h"\n#include <define.h>\nint f(void) { return VALUE; }\n')
+    x = '#undef VALUE\n#define VALUE 1\n#define PATH sub\n#define FILE x\n'
+    b.write('sub/x.h', x)
+    b.write('sub/y.h', '')
+    b.write('two/define.h', COMPUTED)
+    args = (b.cc, '-nostdinc', '-I.', '-Itwo', *CD)
+    yield
+    b.proven(*args)
+    for reason, text in (('pragma once', '#pragma once\n' + x), ('may lead to', x.replace('PATH sub', 'PATH ../two/../sub') + '#include "y.h"\n'), ('does not include|#include of', x.replace('FILE x', 'FILE z'))):
+        b.write('sub/z.h', '')
+        b.rewrite('sub/x.h', text)
+        b.refused(*args, reason=reason)
+    b.rewrite('sub/x.h', x)
+    yield
+    b.hit(*args)
+    b.refused(b.cc, '-I.', '-isystem', 'two', *CD, reason='system headers')
+
 
 @test()
 def include_of_a_macro_of_the_command(b):
