@@ -196,6 +196,7 @@ void Cache::add_remote(const LayerConfig& lc) {
   r.connect_timeout_ms = lc.connect_timeout_ms;
   r.timeout_ms = lc.timeout_ms;
   r.connections = lc.connections;
+  r.removes = lc.removes;
   r.max_size = lc.max_entry_size ? lc.max_entry_size : config_.max_entry_size;
   r.cancel = &cancel_;
   r.breakers = &breakers_;

@@ -11,7 +11,7 @@ namespace {
 // Decoding costs about 1 µs for each KiB of output, a page of disk saved a fifth of nothing for small objects: measured in tests/bench, said in README.
 constexpr uint64_t kAutoMinSize = 256u << 10;
 constexpr uint64_t kAutoMinSizeRemote = 2u << 10;
-constexpr size_t kMostUntrusted = 1 << 16;
+constexpr size_t kMostDoubted = 1 << 16;
 
 CompressionPolicy policy_of(const LayerConfig& c) {
   CompressionPolicy p;
@@ -65,24 +65,25 @@ bool Chain::wants_library() const {
 
 bool Chain::puts(const Link& l) const { return writable(l) && (!l.trust || l.trust->can_seal()); }
 
-bool Chain::was_untrusted(size_t layer, const Address& a) {
-  std::lock_guard<std::mutex> lock(untrusted_mutex_);
-  return !untrusted_.empty() && untrusted_.erase({layer, whole_name(a)}) > 0;
+bool Chain::was_doubted(size_t layer, const Address& a) {
+  std::lock_guard<std::mutex> lock(doubted_mutex_);
+  return !doubted_.empty() && doubted_.erase({layer, whole_name(a)}) > 0;
 }
 
 void Chain::bad_blob(size_t i, const Address& a, EntryState state, const std::string& why) {
   Layer* layer = links_[i].layer.get();
   layer->counters.errors.fetch_add(1, std::memory_order_relaxed);
-  if (state == EntryState::kUntrusted) {
-    log_->line(kLogInfo, "%.12s/%.*s: %s", std::string(a.hex).c_str(), static_cast<int>(a.blob.size()), a.blob.data(), why.c_str());
-    std::lock_guard<std::mutex> lock(untrusted_mutex_);
-    if (untrusted_.size() < kMostUntrusted) untrusted_.insert({i, whole_name(a)});
+  if (state == EntryState::kUntrusted || (state == EntryState::kCorrupt && !layer->local())) {
+    std::lock_guard<std::mutex> lock(doubted_mutex_);
+    if (doubted_.size() < kMostDoubted) doubted_.insert({i, whole_name(a)});
   }
+  if (state == EntryState::kUntrusted)
+    log_->line(kLogInfo, "%.12s/%.*s: %s", std::string(a.hex).c_str(), static_cast<int>(a.blob.size()), a.blob.data(), why.c_str());
   if (state != EntryState::kCorrupt) return;
   layer->distrust();
   log_->line(kLogError, "layer %s: %.*s/%.*s is damaged", layer->name().c_str(), static_cast<int>(a.hex.size()), a.hex.data(), static_cast<int>(a.blob.size()),
              a.blob.data());
-  if (layer->local() && layer->writable) layer->remove(a);
+  if (layer->local() ? layer->writable : writable(links_[i])) layer->remove(a);
 }
 
 bool Chain::get_entry(std::string_view tenant, const Digest& key, std::string_view stream_class, uint64_t limit, const std::atomic<bool>& cancelled, Found* found) {
@@ -132,7 +133,7 @@ void Chain::promote_entry(size_t from, size_t to, const Address& a, Found* found
     if (!voucher || !take_seal(&rest, &seal) || !l.trust->takes(seal)) return;
     bytes = found->bytes;
   }
-  const bool replace = l.trust && was_untrusted(to, a);
+  const bool replace = was_doubted(to, a);
   if (behind) behind_->put(to, a, std::make_shared<std::string>(std::move(bytes)), replace);
   else l.layer->put(a, bytes, replace);
 }
@@ -159,7 +160,7 @@ int Chain::put_entry(std::string_view tenant, const Digest& key, const Entry& e,
     const size_t plain = bytes.size();
     if (!l.trust) put_seal(&bytes, {});
     else if (!l.trust->seal(a, 0, &bytes)) continue;
-    const bool over = replace || (l.trust && was_untrusted(i, a));
+    const bool over = replace || was_doubted(i, a);
     int err = 0;
     if (l.remote) behind_->put(i, a, std::make_shared<std::string>(bytes), over);
     else err = l.layer->put(a, bytes, over);
@@ -211,7 +212,7 @@ void Chain::put_set_in(size_t i, std::string_view tenant, const Digest& key, con
   Address a{Space::kInputs, tenant, hex, "record"};
   if (!l.trust) bytes = encode_record(r, key);
   else if (!l.trust->make_record(a, r, key, &bytes)) return;
-  l.layer->put(a, bytes, there || (l.trust && was_untrusted(i, a)));
+  l.layer->put(a, bytes, there || was_doubted(i, a));
 }
 
 void Chain::put_set(std::string_view tenant, const Digest& key, const InputsRecord::Set& set) {

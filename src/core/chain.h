@@ -99,15 +99,15 @@ class Chain {
   void bad_blob(size_t layer, const Address& a, EntryState state, const std::string& why = {});
   bool puts(const Link& l) const;
   void promote_entry(size_t from, size_t to, const Address& a, Found* found, Trust::Voucher voucher);
-  bool was_untrusted(size_t layer, const Address& a);
+  bool was_doubted(size_t layer, const Address& a);
 
   const Log* log_;
   std::vector<Link> links_;
   bool has_remote_ = false;
   Behind* behind_ = nullptr;
   // What stands there and is not believed is replaced when there is something better.
-  std::mutex untrusted_mutex_;
-  std::set<std::pair<size_t, std::string>> untrusted_;
+  std::mutex doubted_mutex_;
+  std::set<std::pair<size_t, std::string>> doubted_;
 };
 
 }  // namespace cchain

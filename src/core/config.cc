@@ -119,9 +119,9 @@ constexpr struct {
 // ---- the loader --------------------------------------------------------------------------------------------------------
 
 enum Field { kType, kName, kPath, kSize, kCompress, kLevel, kRead, kWrite, kPromote, kUmask, kSign, kVerify, kTenants,
-             kConnectTimeout, kTimeout, kLayerMaxEntry, kConnections, kRefresh, kUpload, kFieldCount };
+             kConnectTimeout, kTimeout, kLayerMaxEntry, kConnections, kRefresh, kUpload, kDelete, kFieldCount };
 constexpr const char* kFieldNames[] = {"type", "name", "path", "max_size", "compression", "compression_level", "read", "write", "promote", "umask", "sign", "verify_keys", "tenants",
-                                       "connect_timeout_ms", "timeout_ms", "max_entry_size", "connections", "refresh_after", "upload"};
+                                       "connect_timeout_ms", "timeout_ms", "max_entry_size", "connections", "refresh_after", "upload", "delete"};
 constexpr const char* kFieldAliases[] = {"read_only"};  // the opposite of "write"
 constexpr bool remote_field(int f) { return f >= kConnectTimeout; }
 constexpr bool seldom_field(int f) { return f == kSign || f == kVerify || f == kTenants; }  // not shown where it is not given
@@ -673,6 +673,9 @@ class Loader {
         if (text == "spool" || text == "now") l->spool = text == "spool";
         else wrong = in_quotes(text) + " is neither \"now\" nor \"spool\"";
         break;
+      case kDelete:
+        if (!parse_bool(text, &l->removes)) wrong = in_quotes(text) + " is neither true nor false";
+        break;
       default:
         return false;
     }
@@ -1094,7 +1097,7 @@ class Loader {
                                         l.read ? "true" : "false", l.write ? "true" : "false", l.promote ? "true" : "false", octal, l.sign_file, joined(l.verify_files), tenants_shown(l),
                                         std::to_string(l.connect_timeout_ms), std::to_string(l.timeout_ms),
                                         std::to_string(l.max_entry_size ? l.max_entry_size : c_.max_entry_size), std::to_string(l.connections),
-                                        std::to_string(l.refresh_after_s), l.spool ? "spool" : "now"};
+                                        std::to_string(l.refresh_after_s), l.spool ? "spool" : "now", l.removes ? "true" : "false"};
       string prefix = "layers[" + std::to_string(i) + "].";
       bool disk = l.type == "disk";
       for (int f = 0; f < kFieldCount; f++)

@@ -46,6 +46,7 @@ struct LayerConfig {
   uint32_t connections = 32;           // at once, when many things are asked for
   uint64_t refresh_after_s = 0;        // a hit older than this is put again; 0: never
   bool spool = false;                  // "upload": "spool"
+  bool removes = false;                // "delete": what is damaged is removed from a remote layer at once
   bool remote() const { return type == "http" || type == "s3" || type == "redis"; }
   std::string disabled;  // non-empty: why this layer is out (a wrong value), with file and line
 };

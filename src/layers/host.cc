@@ -69,7 +69,7 @@ class HostLayer final : public Layer {
   }
   void remove(const Address& a) override {
     Strings s(a);
-    if (ops_.remove) ops_.remove(user_, &s.address);
+    if (ops_.remove && local()) ops_.remove(user_, &s.address);
   }
 
  private:

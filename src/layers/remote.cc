@@ -297,6 +297,14 @@ int RemoteLayer::put(const Address& a, std::string_view data, bool replace) {
   return t.status == CC_LAYER_HIT ? 0 : t.status == CC_LAYER_EXISTS ? EEXIST : EIO;
 }
 
+void RemoteLayer::remove(const Address& a) {
+  if (!o_.removes || !allows(Breaker::kWrite)) return;
+  cc_transfer t;
+  Words words;
+  prepare(&t, &words, a, CC_TRANSFER_REMOVE);
+  run_one(&t);
+}
+
 bool RemoteLayer::announce(const Address& a) {
   std::lock_guard<std::mutex> lock(mutex_);
   const uint64_t n = number(a);

@@ -22,6 +22,7 @@ struct RemoteOptions {
   uint32_t flags = 0;  // CC_PLUGIN_*
   uint32_t connect_timeout_ms = 800, timeout_ms = 5000, connections = 32;
   uint64_t max_size = 0;   // of a blob
+  bool removes = false;    // remove() asks the server to
   uint64_t max_held = 64u << 20;  // of what was fetched before it was asked for
   CancelSignal* cancel = nullptr;
   Table* breakers = nullptr;
@@ -38,6 +39,7 @@ class RemoteLayer final : public Layer {
   Answer get(const Address& a, std::string* out) override;
   Answer get_aged(const Address& a, std::string* out, uint64_t* age_s) override;
   int put(const Address& a, std::string_view data, bool replace) override;
+  void remove(const Address& a) override;
   void distrust() override;
   std::string failing() override;
   std::string check(LayerHealth* health) override;

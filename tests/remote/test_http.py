@@ -47,6 +47,57 @@ def test_nginx_stores_and_hits(folder):
     equal([r[:1] + r[2:3] for r in n.requests()][:1], [('GET', 200)])
 
 
+def damaged(n):
+    entry, = glob.glob(n.data + '/cache/compile/t/??/*/entry')
+    with open(entry, 'r+b') as f:
+        whole = f.read()
+        check(b'hello' in whole)
+        f.seek(whole.index(b'hello'))
+        f.write(b'#')
+    return entry
+
+
+def test_nginx_damaged_is_put_anew(folder):
+    n = nginx(folder)
+    with Cache([http(n.url())], folder + '/a') as c:
+        c.put('k', b'hello' * 1000)
+    with open(damaged(n), 'rb') as f:
+        bad = f.read()
+    for write in (False, True):
+        with Cache([http(n.url(), write=write)], folder + '/b%d' % write) as c:
+            equal(c.get('k'), None)
+            equal(c.stats(0).errors, 1)
+            c.put('k', b'hello' * 1000)
+        check(not any(r[0] == 'DELETE' for r in n.requests()), 'it was not asked to')
+        with open(glob.glob(n.data + '/cache/compile/t/??/*/entry')[0], 'rb') as f:
+            equal(f.read() != bad, write)
+    with Cache([http(n.url())], folder + '/c') as c:
+        equal(c.get('k'), b'hello' * 1000)
+
+
+def test_nginx_damaged_is_deleted(folder):
+    n = nginx(folder)
+    for write in (False, True):
+        with Cache([http(n.url())], folder + '/a%d' % write) as c:
+            c.put('k', b'hello' * 1000)
+        entry = damaged(n)
+        n.requests()
+        with Cache([http(n.url(), delete=True, write=write)], folder + '/b%d' % write) as c:
+            equal(c.get('k'), None)
+        equal([r[2] for r in n.requests() if r[0] == 'DELETE'], [204] if write else [])
+        equal(os.path.exists(entry), not write)
+    # A server that allows none is no reason for a fuss.
+    f = servers.Faulty()
+    try:
+        with Cache([http(f.url())], folder + '/fill') as c:
+            c.put('k', b'hello' * 100)
+        f.fault = 'flip'
+        with Cache([http(f.url(), delete=True)], folder + '/c') as c:
+            equal(c.get('k'), None)
+    finally:
+        f.stop()
+
+
 def test_nginx_keeps_connections(folder):
     n = nginx(folder)
     with Cache([http(n.url())], folder + '/a') as c:

@@ -8,6 +8,7 @@ import hmac
 import http.client
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -243,6 +244,24 @@ def test_rgw_an_entry_that_stands_wins(folder):
         equal(c.stats(0).stores, 0)
     with Cache([layer], folder + '/d') as c:
         equal(c.get('w'), b'first')
+
+
+def test_rgw_damaged_is_put_anew(folder):
+    r = rgw(folder)
+    layer = dict(s3(r, **keys(r)), type='s3')
+    with Cache([layer], folder + '/a') as c:
+        c.put('damaged', b'hello' * 1000)
+        c.flush()
+    _, listing = request(r, 'GET', '/' + r.bucket, query=[('list-type', '2'), ('prefix', 'cache/compile/t/')])
+    for key in re.findall(r'<Key>([^<]*/entry)</Key>', listing.decode()):
+        _, whole = request(r, 'GET', '/%s/%s' % (r.bucket, key))
+        request(r, 'PUT', '/%s/%s' % (r.bucket, key), body=whole.replace(b'hello', b'#ello'))
+    for removes in (False, True):
+        with Cache([dict(layer, delete=removes)], folder + '/b%d' % removes) as c:
+            equal(c.get('damaged'), None if not removes else b'hello' * 1000)
+            equal(c.stats(0).errors, int(not removes))
+            c.put('damaged', b'hello' * 1000)
+            c.flush()
 
 
 def test_rgw_wrong_keys(folder):
