@@ -283,10 +283,13 @@ void json_quote(std::string* out, std::string_view s) {
   out->reserve(out->size() + s.size() + 2);
   *out += '"';
   for (size_t i = 0; i < s.size();) {
+    size_t plain = i;
+    while (plain < s.size() && static_cast<signed char>(s[plain]) >= 0x20 && s[plain] != '"' && s[plain] != '\\') plain++;
+    out->append(s, i, plain - i);
+    if ((i = plain) == s.size()) break;
     unsigned char c = static_cast<unsigned char>(s[i]);
-    if (c >= 0x20 && c < 0x80) {
-      if (c == '"' || c == '\\') *out += '\\';
-      *out += s[i++];
+    if (c == '"' || c == '\\') {
+      (*out += '\\') += s[i++];
     } else if (c < 0x20) {
       if (c == '\n') *out += "\\n";
       else if (c == '\t') *out += "\\t";

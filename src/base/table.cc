@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -99,8 +100,14 @@ bool BlobLog::open_file() {
 
 bool BlobLog::read(const At& at, std::string* out) {
   if (at.size < 8 || at.size > kMaxBlob + 24 || !open_file()) return false;
-  out->resize(at.size);
-  if (pread(fd_.get(), out->data(), at.size, static_cast<off_t>(at.offset)) != static_cast<ssize_t>(at.size)) return false;
+  // A damaged size gets no more memory than the log has bytes, but for the first piece.
+  constexpr uint32_t kPiece = 64 << 10;
+  for (uint32_t done = 0; done < at.size;) {
+    const uint32_t n = std::min(at.size - done, done ? at.size : kPiece);
+    out->resize(done + n);
+    if (pread(fd_.get(), out->data() + done, n, static_cast<off_t>(at.offset + done)) != static_cast<ssize_t>(n)) return false;
+    done += n;
+  }
   uint64_t check;
   memcpy(&check, out->data() + at.size - 8, 8);
   out->resize(at.size - 8);

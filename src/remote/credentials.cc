@@ -86,6 +86,9 @@ Credentials::Credentials(const Settings& s) : settings_(s) {
   region_ = s.has("region") ? s.get("region") : s.env("AWS_REGION");
   if (region_.empty()) region_ = s.env("AWS_DEFAULT_REGION");
   if (region_.empty()) region_ = profile(profile_.empty() ? "default" : profile_).get("region");
+  // It becomes part of hosts and of headers.
+  for (char c : region_)
+    if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_')) throw Refused("\"region\" is no name of a region");
 }
 
 std::string Credentials::file_of(const char* variable, const char* name) const {

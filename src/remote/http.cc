@@ -39,13 +39,15 @@ HttpOptions::HttpOptions(const Settings& s)
     : user(s.get("user")), password(s.get("password")), token(s.get("token")), ca_file(s.get("ca_file")), client_cert(s.get("client_cert")),
       client_key(s.get("client_key")), proxy(s.get("proxy")), no_env(s.no_env) {}
 
-// One multi handle with its connections, used by one thread at a time.
+// One multi handle with its connections, and the TLS sessions of its transfers, used by one thread at a time.
 class HttpBackend::Driver {
  public:
   explicit Driver(const HttpOptions& options) : options_(options) {
     start_curl();
     multi_ = curl_multi_init();
     if (!multi_) throw std::bad_alloc();
+    sessions_ = curl_share_init();
+    curl_share_setopt(sessions_, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
     curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, 64L);
   }
   ~Driver() {
@@ -55,6 +57,7 @@ class HttpBackend::Driver {
       curl_slist_free_all(f->headers);
     }
     curl_multi_cleanup(multi_);
+    curl_share_cleanup(sessions_);
   }
   Driver(const Driver&) = delete;
 
@@ -126,6 +129,7 @@ class HttpBackend::Driver {
 
   const HttpOptions& options_;
   CURLM* multi_;
+  CURLSH* sessions_;
   std::vector<std::unique_ptr<Flight>> flights_;
   size_t under_way_ = 0;
 };
@@ -133,16 +137,17 @@ class HttpBackend::Driver {
 HttpBackend::Driver::Flight* HttpBackend::Driver::free_flight() {
   for (auto& f : flights_)
     if (!f->transfer) return f.get();
-  auto f = std::make_unique<Flight>();
-  f->easy = curl_easy_init();
-  if (!f->easy) throw std::bad_alloc();
-  flights_.push_back(std::move(f));
+  flights_.push_back(std::make_unique<Flight>());
   return flights_.back().get();
 }
 
 void HttpBackend::Driver::start(Flight* f, cc_transfer* t, bool plain) {
-  CURL* e = f->easy;
-  curl_easy_reset(e);  // keeps connections, names and sessions
+  // Never a handle that was used: libcurl before 8.1.1 writes to freed memory if an answer's first header is a folded line and one came before on the same handle.
+  // Connections and names are the multi handle's.
+  curl_easy_cleanup(f->easy);
+  CURL* e = f->easy = curl_easy_init();
+  if (!e) throw std::bad_alloc();
+  curl_easy_setopt(e, CURLOPT_SHARE, sessions_);
   curl_slist_free_all(f->headers);
   f->headers = nullptr;
   f->answer = HttpAnswer();
@@ -163,7 +168,7 @@ void HttpBackend::Driver::start(Flight* f, cc_transfer* t, bool plain) {
   curl_easy_setopt(e, CURLOPT_USERAGENT, "cchain");
   curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(t->connect_timeout_ms));
   curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, static_cast<long>(t->timeout_ms));
-  curl_easy_setopt(e, CURLOPT_BUFFERSIZE, 128L << 10);
+  curl_easy_setopt(e, CURLOPT_BUFFERSIZE, 100L << 10);  // below what malloc maps anew for each transfer
   curl_easy_setopt(e, CURLOPT_FILETIME, 1L);
   curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
   curl_easy_setopt(e, CURLOPT_WRITEDATA, f);

@@ -22,6 +22,7 @@
 #include <cerrno>
 #include <cstring>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <vector>
 
@@ -123,6 +124,7 @@ class Connection {
   bool broken_ = false, used_ = false, sink_full_ = false;
   short want_ = POLLIN;  // what TLS waits for
   std::string out_, in_;
+  std::unique_ptr<char[]> room_;
   size_t out_at_ = 0, in_at_ = 0;
   // A bulk reply that is being handed to its sink as it comes.
   bool in_bulk_ = false;
@@ -281,20 +283,21 @@ bool Connection::flush() {
 
 bool Connection::fill() {
   if (in_at_ > 0 && in_at_ == in_.size()) in_.clear(), in_at_ = 0;
-  const size_t have = in_.size(), room = 128 << 10;
-  in_.resize(have + room);
+  // Read elsewhere first: making room in a string fills it with zeros.
+  constexpr size_t kRoom = 64 << 10;
+  if (!room_) room_ = std::make_unique_for_overwrite<char[]>(kRoom);
   ssize_t n;
   if (ssl_) {
-    int r = SSL_read(ssl_, in_.data() + have, static_cast<int>(room));
+    int r = SSL_read(ssl_, room_.get(), static_cast<int>(kRoom));
     int e = r > 0 ? 0 : SSL_get_error(ssl_, r);
     n = r > 0 ? r : e == SSL_ERROR_ZERO_RETURN ? 0 : -1;
     errno = e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE ? EAGAIN : ECONNRESET;
     if (r <= 0) ERR_clear_error();
   } else {
-    n = recv(fd_, in_.data() + have, room, 0);
+    n = recv(fd_, room_.get(), kRoom, 0);
   }
   int error = errno;
-  in_.resize(have + (n > 0 ? static_cast<size_t>(n) : 0));
+  if (n > 0) in_.append(room_.get(), static_cast<size_t>(n));
   if (n < 0 && (error == EAGAIN || error == EWOULDBLOCK || error == EINTR)) return false;
   if (n == 0) throw Problem{CC_FAIL_CONNECT, "the server has closed the connection"};
   if (n < 0) throw Problem{CC_FAIL_CONNECT, strerror(error)};

@@ -19,8 +19,6 @@ class S3 final : public HttpBackend {
     const std::string& bucket = s.get("bucket");
     for (char c : bucket)
       if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_')) throw Refused("\"bucket\" is no name of a bucket");
-    for (char c : region_)
-      if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_')) throw Refused("\"region\" is no name of a region");
     while (!prefix_.empty() && prefix_.front() == '/') prefix_.erase(0, 1);
     std::string endpoint = s.get("endpoint");
     if (endpoint.empty()) endpoint = s.env("AWS_ENDPOINT_URL_S3");

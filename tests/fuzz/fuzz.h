@@ -33,7 +33,7 @@ inline std::string with_xxh64(std::string_view bytes) {
   return s.append(reinterpret_cast<const char*>(&h), 8);
 }
 
-// A private folder of this process, in memory where the machine has such; removed at its end.
+// A private folder of this process, in memory where the machine has such; removed at its end. fuzz_files.h has a faster one, for parsers that go by a file's name alone.
 class Folder {
  public:
   Folder() : path_(access("/dev/shm", W_OK) == 0 ? "/dev/shm/cchain-fuzz.XXXXXX" : "/tmp/cchain-fuzz.XXXXXX") { REQUIRE(mkdtemp(path_.data())); }
@@ -43,16 +43,14 @@ class Folder {
   }
   const std::string& path() const { return path_; }
   // A file that is there afterwards and holds just this.
-  void put(const std::string& name, std::string_view bytes, off_t size = -1) {
+  void put(const std::string& name, std::string_view bytes) {
     bool known = false;
     for (const std::string& n : names_) known |= n == name;
     if (!known) names_.push_back(name);
     int fd = open((path_ + "/" + name).c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     REQUIRE(fd >= 0 && write(fd, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()));
-    if (size >= 0) REQUIRE(ftruncate(fd, size) == 0);
     close(fd);
   }
-  void expect(const std::string& name) { names_.push_back(name); }
 
  private:
   std::string path_;

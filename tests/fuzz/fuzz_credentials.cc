@@ -2,19 +2,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstring>
 
-#include "fuzz.h"
+#include "fuzz_files.h"
 #include "remote/credentials.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < 1) return 0;
   const uint8_t how = data[0];
-  static fuzz::Folder folder;
+  fuzz::Memory& folder = fuzz::Memory::get();
+  folder.clear();
   fuzz::Pieces pieces(std::string_view(reinterpret_cast<const char*>(data) + 1, size - 1));
   folder.put("config", pieces.next());
   folder.put("credentials", pieces.next());
   static bool first = true;
+  folder.put("token", "token\n");
   if (first) {
-    folder.put("token", "token\n");
     setenv("AWS_CONFIG_FILE", (folder.path() + "/config").c_str(), 1);
     setenv("AWS_SHARED_CREDENTIALS_FILE", (folder.path() + "/credentials").c_str(), 1);
     for (const char* name : {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION"}) unsetenv(name);

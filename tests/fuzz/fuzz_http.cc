@@ -1,4 +1,4 @@
-// What an HTTP server answers, through libcurl. First byte: bits 0 and 1 the kinds of the transfers, bit 2 two at once, bit 3 a body alone, with status 200 and its length.
+// What an HTTP server answers, through libcurl. First byte: bits 0 and 1 the kinds of the transfers, bit 2 two at once, bit 3 a body alone, with status 200 and its length; bits 4 and 5 the pieces it comes in, bit 7 two answers with a NUL between them.
 // SPDX-License-Identifier: Apache-2.0
 #include <cstring>
 
@@ -11,9 +11,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const uint8_t how = data[0];
   std::string answer(reinterpret_cast<const char*>(data) + 1, size - 1);
   if (how & 8) answer = "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(answer.size()) + "\r\n\r\n" + answer;
-  fuzz::answer_with(answer);
+  fuzz::answer_with(answer, how >> 4 & 3, (how & 136) == 128);
   fuzz::Feed feed{fuzz::Transfer(how & 1 ? CC_TRANSFER_PUT : CC_TRANSFER_GET), fuzz::Transfer(how & 2 ? CC_TRANSFER_HEAD : CC_TRANSFER_GET)};
-  feed.run(remote::make_http(settings).get(), how & 4 ? 2 : 1);
+  static const auto backend = remote::make_http(settings);  // what it keeps of one answer for the next are connections, which have ended
+  feed.run(backend.get(), how & 4 ? 2 : 1);
   if ((how & 11) == 8 && size - 1 <= fuzz::Transfer::kMost) REQUIRE(feed.first.t.status == CC_LAYER_HIT && feed.first.body.size() == size - 1);
   return 0;
 }

@@ -4,7 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstring>
 
-#include "fuzz.h"
+#include "fuzz_files.h"
 #include "layers/index.h"
 
 using namespace cchain;
@@ -43,11 +43,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     uint64_t check = xxh64(header.data(), kHeader - 8);
     memcpy(header.data() + kHeader - 8, &check, 8);
   }
-  static fuzz::Folder folder;
-  static bool first = (folder.expect("index.pending"), true);
-  (void)first;
+  fuzz::Memory& folder = fuzz::Memory::get();
+  folder.clear();
   folder.put("index", header, static_cast<off_t>((pages + 1) * kPage));
-  int fd = open((folder.path() + "/index").c_str(), O_WRONLY | O_CLOEXEC);
+  fuzz::File* file = folder.find("index").get();
   IndexKey keys[3];
   size_t known = 0;
   const char *p = reinterpret_cast<const char*>(data) + 1 + kHeader, *end = reinterpret_cast<const char*>(data) + size;
@@ -60,7 +59,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     memcpy(slot, p, std::min<size_t>(kSlot, static_cast<size_t>(end - p)));
     if (how & (tail ? 4 : 2)) seal_slot(slot);
     if (tail) pending.append(slot, kSlot);
-    else REQUIRE(pwrite(fd, slot, kSlot, static_cast<off_t>((page % pages + 1) * kPage + at % 64 * kSlot)) == static_cast<ssize_t>(kSlot));
+    else REQUIRE(file->write(slot, kSlot, static_cast<off_t>((page % pages + 1) * kPage + at % 64 * kSlot)) == static_cast<ssize_t>(kSlot));
     if (known < 3) {
       IndexKey& k = keys[known++];
       memcpy(k.digest.b.data(), slot, 32);
@@ -70,9 +69,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
     if (end - p < static_cast<ptrdiff_t>(kSlot)) break;
   }
-  close(fd);
-  if (pending.empty()) unlink((folder.path() + "/index.pending").c_str());
-  else folder.put("index.pending", pending);
+  if (!pending.empty()) folder.put("index.pending", pending);
 
   NoFiles files;
   Index index(folder.path(), -1, &files);

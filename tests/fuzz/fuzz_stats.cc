@@ -1,16 +1,15 @@
 // The statistics' files: a journal, totals. First byte: bit 0, it is the totals.
 // SPDX-License-Identifier: Apache-2.0
 #include "core/stats.h"
-#include "fuzz.h"
+#include "fuzz_files.h"
 
 using namespace cchain;
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < 1) return 0;
   std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
-  static fuzz::Folder folder;
-  static bool first = (folder.expect("lock"), true);
-  (void)first;
+  fuzz::Memory& folder = fuzz::Memory::get();
+  folder.clear();
   const bool totals = data[0] & 1;
   folder.put("journal", totals ? std::string_view{} : bytes);
   folder.put("totals", totals ? bytes : std::string_view{});

@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "base/table.h"
-#include "fuzz.h"
+#include "fuzz_files.h"
 
 using namespace cchain;
 
@@ -20,7 +20,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       memcpy(table.data() + at + 56, &check, 8);
     }
   if (data[0] & 2) log = fuzz::with_xxh64(log);
-  static fuzz::Folder folder;
+  fuzz::Memory& folder = fuzz::Memory::get();
+  folder.clear();
   folder.put("t", table);
   folder.put("t.data", log);
   const std::string path = folder.path() + "/t";
