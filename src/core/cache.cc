@@ -633,7 +633,7 @@ bool Cache::find_direct(Invocation* inv, uint64_t e, ResultOwner* owner) {
       if (why.empty() && !ev.apart.empty()) why = ev.apart + " says where this checkout is in a way that no prefix map reaches, or an input has changed";
       return false;
     }
-    owner->inputs = ev.key;
+    if (inv->command.makes_precompiled) owner->places = s.places;
     if (in_session && !inv->recheck) {
       SessionHit h{inv->declared.empty() ? "" : path_join(inv->cwd, inv->declared[0].path), std::move(used)};
       std::vector<Looker::Node*> fresh;
@@ -709,7 +709,7 @@ int Cache::find(Invocation* inv, const std::string& tenant, uint64_t e, ResultOw
     return 0;
   }
   if (uses_preprocess() && !inv->preprocessed && !inv->to_recheck) {
-    if (inv->command.makes_precompiled)
+    if (inv->command.makes_precompiled || inv->closure->takes_precompiled())
       inv->preprocess_refused = "a precompiled header needs the direct mode";
     else if (inv->command.debug_macros)
       inv->preprocess_refused = "-g3 records macros that the preprocessed source does not show";
@@ -804,9 +804,9 @@ int Cache::lookup(Invocation* inv, const char* tenant_c, cc_result* result) {
     inv->uncacheable = "no layer is configured";
   }
   const uint64_t start_us = Histogram::now_us();
-  const int64_t looked_ns = now_ns();
   uint64_t e = epoch();
-  inv->recheck = config_.recheck > 0 && !inv->command.makes_precompiled && !(result && result->flags & CC_RESULT_NO_DELIVERY) && draw_recheck(*inv);
+  const bool never_twice = inv->command.makes_precompiled && inv->command.family == Family::kGcc;
+  inv->recheck = config_.recheck > 0 && !never_twice && !(result && result->flags & CC_RESULT_NO_DELIVERY) && draw_recheck(*inv);
   inv->undelivered.clear();
   hit = find(inv, tenant, e, owner.get());
   if (hit) {
@@ -824,7 +824,7 @@ int Cache::lookup(Invocation* inv, const char* tenant_c, cc_result* result) {
     }
     if (hit && inv->command.makes_precompiled)
       for (auto& o : en.outputs)
-        if (o.role == "pch") remember_precompiled(&memo_, sha256(o.data), {owner->inputs, session_depth_.load(std::memory_order_acquire) > 0 ? session_epoch_ns_.load(std::memory_order_relaxed) : looked_ns});
+        if (o.role == "pch") remember_precompiled(&looker_, sha256(o.data), inv->invocation_key, owner->places, inv->cwd, e);
     if (!hit) {
       inv->next_task = CC_TASK_COMPILE;
       // Not to be stored again, and nothing was learnt that a store would need.
@@ -1079,7 +1079,6 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
   if (inv->closure && inv->closure->ways_unchanged(output_paths)) ev.outputs = &output_paths;
   else refuse(inv->closure ? inv->closure->refused() : "its inputs are not known");
   if (inv->direct_refused.empty()) {
-    const int64_t stored_ns = now_ns();
     InputsRecord::Set& set = pub->set;
     const uint64_t now = looked = looker_.new_epoch();
     if (!inv->closure->finish(ev, now, &set.places)) {
@@ -1097,7 +1096,7 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
         set.streams = streams;
         set.apart = inv->relocation && (!fold_result(*inv, found.folded, &e, &pub->own) || inv->maps_withheld);
         for (auto& o : e.outputs)
-          if (o.role == "pch") remember_precompiled(&memo_, sha256(o.data), {found.key, stored_ns});
+          if (o.role == "pch") remember_precompiled(&looker_, sha256(o.data), inv->invocation_key, set.places, inv->cwd, now);
         pub->has_set = true;
         pub->invocation_key = inv->invocation_key;
         add_key(key_of(*inv, set, found.key));
@@ -1234,7 +1233,6 @@ void Cache::session_begin() {
     // Before the depth says so: a lookup that comes between must not take the last session's looks for this one's.
     session_serial_.store(looker_.new_epoch(), std::memory_order_relaxed);
     session_changes_ = looker_.changes();
-    session_epoch_ns_.store(now_ns(), std::memory_order_relaxed);
     session_epoch_.store(session_serial_, std::memory_order_release);
   }
   session_depth_.fetch_add(1, std::memory_order_acq_rel);
@@ -1242,7 +1240,6 @@ void Cache::session_begin() {
 void Cache::session_changed(const char* path) {
   if (session_depth_.load() <= 0) return;
   if (!path) {
-    session_epoch_ns_.store(now_ns(), std::memory_order_relaxed);
     session_epoch_.store(looker_.new_epoch(), std::memory_order_release);
     return;
   }

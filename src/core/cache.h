@@ -40,7 +40,7 @@ struct ResultOwner {
   std::vector<std::string> strings;
   std::deque<std::string> unfolded;
   std::string reason;
-  Digest inputs;  // of a direct hit: the key that its inputs gave
+  std::string places;  // of a precompiled header: the set that it was found by
 };
 
 class Cache {
@@ -192,7 +192,6 @@ class Cache {
 
   std::atomic<int> session_depth_{0};
   std::atomic<uint64_t> session_epoch_{0};
-  std::atomic<int64_t> session_epoch_ns_{0};  // when it began
   std::mutex session_mutex_;
   struct SessionHit {
     std::string output;  // its first one

@@ -9,8 +9,6 @@
 #include <ctime>
 #include <set>
 
-#include "model/precompiled.h"
-
 namespace cchain {
 
 namespace {
@@ -516,6 +514,7 @@ bool Closure::is_watched(const std::string& dir) const {
 
 void Closure::note_ways() {
   for (auto* n : chain_nodes_) note_way(n->path, true);
+  if (precompiled_node_) note_way(std::string(path_dir(precompiled_node_->path)), false);
   for (auto& l : lookups_) {
     for (auto& a : l.absent) note_way(a.node->path, true);
     if (!l.test || !gch_) continue;  // clang's dependency file names what a test found
@@ -800,7 +799,7 @@ bool Closure::explore_files(const Command& command, const CompilerInfo& compiler
   if (!defines_text_.empty()) defines_ = cchain::scan(defines_text_);
   if (command.reads_headers()) {
     std::vector<ScanOperand> ops = {{ScanOperand::kInclude, false, "stdc-predef.h"}};
-    for (auto* list : {&command.imacros, &command.includes})
+    for (auto* list : {&command.imacros, &command.includes, &command.cc1_includes})
       for (auto& f : *list) ops.push_back({ScanOperand::kInclude, true, f});
     for (auto& op : ops) {
       size_t l;
@@ -810,18 +809,12 @@ bool Closure::explore_files(const Command& command, const CompilerInfo& compiler
       may_be_precompiled_ = false;
       if (!precompiled_.empty() && forced_.size() == 1) {
         if (files_.size() == before) return refuse("a precompiled header of " + op.name + ", which is another file too");
-        precompiled_header_ = files_.size() - 1;
         files_.back().plain = true;
       }
       forced_.push_back(l);
-      if (!gch_ && op.quoted)
-        for (const char* suffix : {".pch", ".gch"}) {
-          Looker::Node* n = looker_->node(absolute(path_dir(op.name)));
-          std::string base(path_base(op.name));
-          if (!looker_->absent(n, base + suffix + "/.", epoch_)) return refuse("a precompiled header stands beside " + op.name);
-          lookups_[l].absent.push_back({std::string(path_dir(op.name)), n, base + suffix + "/."});
-        }
     }
+    if (!gch_ && !find_precompiled_of_clang()) return false;
+    if (!precompiled_.empty() && !add_precompiled()) return false;
   }
   std::vector<std::string> others = command.input_files;
   others.insert(others.end(), compiler.given_files.begin(), compiler.given_files.end());
@@ -911,22 +904,63 @@ bool Closure::check_flags(uint32_t flags, const std::string& where, bool own, co
 
 // The texts that are judged must be those that it was made of.
 bool Closure::check_precompiled(uint64_t epoch) {
-  constexpr int64_t kTick = 8'000'000;  // two of the file system's clock
-  const std::string& path = precompiled_node_->path;
+  const std::string path(precompiled_node_->path);
   const Looker::Look now = looker_->look(precompiled_node_, epoch);
-  Digest digest;
-  Precompiled made;
-  if (now.error || !(now.id == precompiled_id_) || looker_->digest(precompiled_node_, epoch, &digest) != 0) return refuse(path + " changed during the compile");
-  if (!find_precompiled(*memo_, digest, &made)) return refuse("the precompiled header " + path + " was not made through the cache");
-  std::set<size_t> seen = {precompiled_header_};
-  for (std::vector<size_t> todo = {precompiled_header_}; !todo.empty();) {
-    const File& f = files_[todo.back()];
-    todo.pop_back();
-    if (f.look.id.newest_ns() > made.since_ns - kTick) return refuse("the precompiled header " + path + " is older than " + f.node->path);
-    for (size_t l : f.lookups)
-      for (size_t i : lookups_[l].files)
-        if (seen.insert(i).second) todo.push_back(i);
+  if (now.error || !(now.id == precompiled_id_)) return refuse(path + " changed during the compile");
+  for (size_t i = 0; i < made_of_.size(); i++) {
+    const File& f = files_[made_of_[i]];
+    if (f.digest != made_.files[i].digest) return refuse("the precompiled header " + path + " was made of another " + std::string(f.node->path));
   }
+  const std::string moved = made_.timed ? moved_text(looker_, made_, epoch) : "";
+  return moved.empty() || refuse(moved + " has another time than when the precompiled header " + path + " was made");
+}
+
+bool Closure::add_precompiled() {
+  Digest digest;
+  const std::string path(precompiled_node_->path);
+  if (int e = looker_->digest(precompiled_node_, epoch_, &digest)) return refuse(path + ": " + strerror(e));
+  if (!find_precompiled(looker_, digest, &made_)) return refuse("the precompiled header " + path + " was not made through the cache");
+  for (auto& f : made_.files) {
+    const std::string dir = made_.folder_in(cwd_, f);
+    bool own = false;
+    for (size_t i = 0; i < chain_.size(); i++) own = own || (chain_own_[i] && dir.starts_with(chain_[i]));
+    made_of_.push_back(static_cast<size_t>(add_file(dir, f.name, true, own)));
+  }
+  return true;
+}
+
+// The driver tells cc1 of what stands beside the first word of -include, in the working directory and not along the path.
+bool Closure::find_precompiled_of_clang() {
+  const Command& c = *command_;
+  auto out = [&](std::string why) {
+    fatal_ = true;  // preprocessed source does not show it
+    return refuse(std::move(why));
+  };
+  std::string taken = c.precompiled;
+  for (size_t i = 0; i < c.includes.size(); i++) {
+    const std::string& name = c.includes[i];
+    Looker::Node* dir = looker_->node(absolute(path_dir(name)));
+    Lookup absent;
+    for (const char* suffix : {".pch", ".gch"}) {
+      const std::string file = std::string(path_base(name)) + suffix;
+      if (looker_->absent(dir, file + "/.", epoch_)) {
+        absent.absent.push_back({std::string(path_dir(name)), dir, file + "/."});
+        continue;
+      }
+      if (i > 0 || !taken.empty()) return out("a precompiled header stands beside " + name);
+      taken = name + suffix;
+      break;
+    }
+    forced_.push_back(lookups_.size());
+    lookups_.push_back(std::move(absent));
+  }
+  if (taken.empty()) return true;
+  if (c.makes_precompiled) return out("a precompiled header that is made of another one");
+  precompiled_node_ = looker_->node(absolute(taken));
+  const Looker::Look look = looker_->look(precompiled_node_, epoch_);
+  if (look.error || !look.id.is_regular()) return out(std::string(precompiled_node_->path) + (look.error ? std::string(": ") + strerror(look.error) : " is no regular file"));
+  precompiled_ = taken;
+  precompiled_id_ = look.id;
   return true;
 }
 
@@ -1055,7 +1089,7 @@ bool Closure::finish(const Evidence& e, uint64_t epoch, std::string* set_bytes) 
         bool tested = false;
         for (size_t k = 0; !l.error && k < lookups_.size() && !tested; k++)
           for (auto& x : lookups_[k].exists) tested = tested || x.id.same_file(l.id);
-        if (tested) continue;
+        if (tested || (precompiled_node_ && !l.error && l.id.same_file(precompiled_id_))) continue;
         for (auto& f : files_) {  // what most likely led there
           if (!f.macro_doubt.empty()) return refuse(f.macro_doubt);
           if (f.scan && f.scan->flags & kScanComputedInclude) return check_flags(f, e, false);
@@ -1073,9 +1107,10 @@ bool Closure::finish(const Evidence& e, uint64_t epoch, std::string* set_bytes) 
       if (!by_name) files_[it->second[0]].listed_as.push_back(p);
     }
     if (!source_listed) return refuse("its dependency file does not name the source");
-    // What a precompiled header was made of is not listed; gcc looks at some of it again (#pragma once), and its macros count.
-    if (!precompiled_.empty())
+    // gcc does not list what a precompiled header was made of, and looks at some of it again (#pragma once).
+    if (!precompiled_.empty() && gch_)
       for (auto& f : files_) f.read = true;
+    for (size_t i : made_of_) files_[i].read = true;
     if (!e.read_is_complete && (e.system_dirs_by_variable || !has_no_system_headers()))
       for (auto& f : files_) f.read = true;
   } else {
@@ -1096,6 +1131,7 @@ bool Closure::finish(const Evidence& e, uint64_t epoch, std::string* set_bytes) 
   PlaceSetBuilder set;
   set.bases = e.bases;
   if (takes_precompiled_) set.flags |= PlaceSet::kGch;
+  if (command_->makes_precompiled && !gch_ && !command_->untimed) set.flags |= PlaceSet::kTimes;
   std::vector<uint32_t> chain_dirs;
   for (auto& d : chain_) chain_dirs.push_back(set.dir(d));
   std::set<size_t> lookups(forced_.begin(), forced_.end());

@@ -16,6 +16,7 @@
 #include "model/compiler.h"
 #include "model/looker.h"
 #include "model/places.h"
+#include "model/precompiled.h"
 
 namespace cchain {
 
@@ -56,7 +57,7 @@ class Closure {
   void watch(const std::vector<std::string>& outputs);
   // Whether its texts may look for a file by what __FILE__ stands for, which prefix maps change. In doubt they may.
   bool looks_by_file_name() const;
-  // Whether gcc takes a precompiled header for the first -include, if it fits.
+  // Whether the compiler takes a precompiled header, if it fits: what is read of that is in no preprocessed source.
   bool takes_precompiled() const { return !precompiled_.empty(); }
   // Whether gcc may name by where links lead what stands in a user's folder: what is included beside a header that calls itself one of the system.
   bool has_system_pragma() const;
@@ -136,7 +137,11 @@ class Closure {
   void note_real_name(File* f, std::map<std::string, std::string>* real_dirs);
   bool text_of(const File& f, std::string* text);
   bool check_aliases();
+  // What the precompiled header was made of, as files of the closure.
+  bool add_precompiled();
   bool check_precompiled(uint64_t epoch);
+  // Which one clang takes: by -include-pch, or beside the first -include.
+  bool find_precompiled_of_clang();
   bool check_twins();
   bool check_pieces(const Evidence& e);
   using Pieces = std::map<std::string, std::vector<const ScanPiece*>>;  // of a word
@@ -185,10 +190,11 @@ class Closure {
   std::vector<Lookup> lookups_;
   std::map<std::string, size_t> lookup_index_;
   bool may_be_precompiled_ = false;  // while the first -include is looked for
-  std::string precompiled_;          // as spelled: what gcc takes for it
-  size_t precompiled_header_ = 0;
+  std::string precompiled_;          // as spelled: what the compiler takes for it
   Looker::Node* precompiled_node_ = nullptr;
   FileId precompiled_id_;
+  Precompiled made_;
+  std::vector<size_t> made_of_;  // its texts among the files
   std::vector<size_t> computed_;         // files with a live #include of what macros make
   std::set<size_t> computed_lookups_;
   std::vector<size_t> forced_;  // look-ups that belong to the command itself

@@ -138,7 +138,8 @@ class Parser {
     if (base_.ends_with("-cl") || base_.ends_with("-cl.exe") || base_.ends_with("cpp")) {
       return refuse("compiler " + quoted_word(base_) + " takes other options");
     }
-    if (!std::any_of(args_.begin(), args_.end(), ends_early)) return refuse("no -c: it links");
+    auto header = [](const std::string& w) { return w.ends_with("c-header") || w.ends_with("c++-header"); };
+    if (std::none_of(args_.begin(), args_.end(), ends_early) && std::none_of(args_.begin(), args_.end(), header)) return refuse("no -c: it links");
     while (at_ < args_.size() && ok()) word(args_[at_++]);
     if (ok()) finish();
   }
@@ -370,9 +371,21 @@ class Parser {
       case Act::kToAssembler: return to_assembler(text, value);
       case Act::kToPreprocessor: return to_preprocessor(text, value);
       case Act::kToClang:
+        if (value == "-emit-pch") {
+          emits_precompiled_ = true;
+          return to_key();
+        }
+        if (value == "-include" || value == "-include-pch") return include_by_cc1(text, value);
+        if (value == "-fno-pch-timestamp") {
+          cmd_.untimed = true;
+          return to_key();
+        }
         if (!is_one_of(value, kClangFlags)) return refuse("option -Xclang " + quoted_word(value) + " is not known to be harmless");
         if (value == "-target-feature") return target_feature(text, value);
         return to_probe();
+      case Act::kIncludePch:
+        precompiled(value);
+        return to_key();
       case Act::kToLlvm: return to_llvm(text, value);
       default: return refuse("unknown option " + quoted_word(text));
     }
@@ -430,7 +443,7 @@ class Parser {
         return;
       }
     }
-    if (cmd_.family == Family::kGcc && (name == "c-header" || name == "c++-header")) {
+    if (name == "c-header" || name == "c++-header") {
       explicit_ = cmd_.makes_precompiled = true;
       language_ = name == "c-header" ? Language::kC : Language::kCxx;
       return;
@@ -525,6 +538,23 @@ class Parser {
     at_ += 2;
   }
 
+  void precompiled(std::string_view file) {
+    if (!cmd_.precompiled.empty()) return refuse("two precompiled headers");
+    cmd_.precompiled = file;
+  }
+
+  // -Xclang -include -Xclang FILE, as CMake has it
+  void include_by_cc1(const std::string& text, std::string_view value) {
+    if (args_.size() - at_ < 2 || args_[at_] != "-Xclang" || args_[at_ + 1].empty() || args_[at_ + 1][0] == '-' || args_[at_ + 1].find('\0') != std::string::npos) {
+      return refuse("option -Xclang " + std::string(value) + " is not understood");
+    }
+    const std::string& file = args_[at_ + 1];
+    if (value == "-include") cmd_.cc1_includes.push_back(file);
+    else precompiled(file);
+    for (std::string_view word : {std::string_view(text), value, std::string_view(args_[at_]), std::string_view(file)}) key(word);
+    at_ += 2;
+  }
+
   void to_llvm(const std::string& text, std::string_view value) {
     bool known = is_one_of(value, kLlvmFlags);
     for (std::string_view name : kLlvmValues) known |= value.starts_with(name) && only_chars(value.substr(name.size()), "-_.");
@@ -577,7 +607,7 @@ class Parser {
   }
 
   void finish() {
-    if (!compile_ && !assembly_) return refuse("no -c: it links");
+    if (!compile_ && !assembly_ && !cmd_.makes_precompiled) return refuse("no -c: it links");
     if (!have_source_) return refuse("no source file");
     if (assembly_ && verbose_asm_) return refuse("option -fverbose-asm with -S records the command line");
     if (cmd_.source == cmd_.output) return refuse("output is the source");
@@ -592,7 +622,13 @@ class Parser {
     cmd_.date_time_silenced = silenced_ || no_date_time_;
     if (cmd_.makes_precompiled) {
       if (assembly_ || !output_given_ || coverage_ || lto_ || !beside_.empty()) return refuse("precompiled header by other options than -c and -o");
+      if (!cmd_.precompiled.empty()) return refuse("precompiled header that is made of another one");
       cmd_.cwd_matters = cmd_.columns_matter = true;
+      cmd_.output_matters = cmd_.family == Family::kClang;  // its folder is in it
+    } else if ((!cmd_.precompiled.empty() || !cmd_.cc1_includes.empty()) && !cmd_.reads_headers()) {
+      return refuse("-include of a source that is not preprocessed");
+    } else if (emits_precompiled_) {
+      return refuse("precompiled header without -x c-header or c++-header");
     }
     cmd_.outputs.push_back({cmd_.makes_precompiled ? "pch" : assembly_ ? "assembly" : "object", cmd_.output});
     dependencies(source_base);
@@ -641,7 +677,7 @@ class Parser {
   std::vector<CommandOutput> beside_;  // with the suffix for a path
   std::string modules_;  // -fmodules-ts or its newer name
   bool silenced_ = false, no_date_time_ = false;
-  bool explicit_ = false;
+  bool explicit_ = false, emits_precompiled_ = false;
   Language language_ = Language::kC;
   bool md_ = false, mmd_ = false, mf_ = false, dep_words_ = false;
   bool wp_deps_ = false, md_by_wp_ = false, mmd_by_wp_ = false;

@@ -57,7 +57,10 @@ struct Command {
   std::vector<std::string> includes;      // -include, in order
   std::vector<std::string> imacros;       // -imacros, in order
   std::vector<std::string> input_files;   // other files whose contents are inputs (-fsanitize-ignorelist=f, …), as spelled
-  bool makes_precompiled = false;         // of gcc: a precompiled header
+  bool makes_precompiled = false;         // a precompiled header
+  bool untimed = false;                   // of clang: one without the times of its texts
+  std::string precompiled;                // of clang: -include-pch
+  std::vector<std::string> cc1_includes;  // of clang: -Xclang -include, beside which no precompiled header is looked for
   std::string module_mapper;              // of gcc: the file that says where modules are (among input_files too)
   bool nostdinc = false;                  // -nostdinc or -nostdinc++ (in probe_args too)
 

@@ -46,7 +46,8 @@ struct Looker::Buckets {
 Looker::Looker(const std::string& state_dir)
     : digests_(state_dir.empty() ? "" : state_dir + "/digests", 0x43434431, 1u << 15),
       scans_(state_dir.empty() ? "" : state_dir + "/scans", 0x43435331, 1u << 14),
-      names_(state_dir.empty() ? "" : state_dir + "/names", 0x43434e31, 1u << 12) {
+      names_(state_dir.empty() ? "" : state_dir + "/names", 0x43434e31, 1u << 12),
+      precompiled_(state_dir.empty() ? "" : state_dir + "/precompiled", 0x43435031, 1u << 8) {
   read_boot();
 }
 

@@ -130,6 +130,8 @@ class Looker {
   // True if times and numbers of files on this file system mean what they should.
   bool trusted(const FileId& id, const Path& path);
   const Digest& boot() const { return boot_; }
+  // What is known of precompiled headers, by their contents (model/precompiled).
+  BlobLog& precompiled() { return precompiled_; }
 
  private:
   using Looked = Node::Looked;
@@ -158,6 +160,7 @@ class Looker {
   std::vector<std::pair<std::pair<uint64_t, uint64_t>, bool>> trust_;
   Table digests_;          // by identity: digest, and where the scan lies
   BlobLog scans_, names_;  // by content; by a directory's identity
+  BlobLog precompiled_;
 };
 
 }  // namespace cchain

@@ -42,6 +42,7 @@ enum class Act : uint8_t {
   kToAssembler,     // -Wa,
   kToPreprocessor,  // -Wp,
   kToClang,         // -Xclang
+  kIncludePch,      // of clang
   kToLlvm,          // -mllvm
   // Refused. The phrases are in refusal_phrase().
   kRefuseInfo, kRefuseMoreFiles, kRefuseReads, kRefuseWrites, kRefusePlugin, kRefuseProfile, kRefuseModules, kRefusePch,

@@ -101,8 +101,9 @@ constexpr char kFQuiet[] =
     "diagnostics-print-source-range-info diagnostics-show-category= diagnostics-show-hotness "
     "diagnostics-show-inclusion-stack diagnostics-show-line-numbers diagnostics-show-note-include-stack "
     "diagnostics-show-option diagnostics-show-template-tree elide-type error-limit= file-prefix-map= "
-    "macro-backtrace-limit= macro-prefix-map= max-errors= message-length= no-crash-diagnostics random-seed= "
-    "show-column show-overloads= show-source-location spell-checking spell-checking-limit= tabstop= "
+    "macro-backtrace-limit= macro-prefix-map= max-errors= message-length= no-crash-diagnostics "
+    "pch-instantiate-templates pch-validate-input-files-content random-seed= show-column show-overloads= "
+    "show-source-location spell-checking spell-checking-limit= tabstop= "
     "template-backtrace-limit= ";
 constexpr auto kFQuietIndex = index_words<count_words(kFQuiet)>(kFQuiet);
 constexpr WordList kFQuietList{kFQuiet, kFQuietIndex.data(), count_words(kFQuiet)};
@@ -239,6 +240,7 @@ constexpr OptionRow kRows[] = {
     {"-grecord-gcc-switches", Form::kFlag, Act::kRefuseRecords},
     {"-ibuiltininc", Form::kOptional, Act::kRefuseSearch},
     {"-iframeworkwithsysroot", Form::kOptional, Act::kRefuseSearch},
+    {"-include-pch", Form::kSeparate, Act::kIncludePch},
     {"-index-header-map", Form::kOptional, Act::kRefuseSearch},
     {"-index-store-path", Form::kOptional, Act::kRefuseWrites},
     {"-integrated-as", Form::kFlag, Act::kProbe},

@@ -250,7 +250,7 @@ Evaluation evaluate(Looker& looker, Table& memo, const Digest& base, std::string
       }
       continue;
     }
-    if (f.kind == PlaceKind::kExists) continue;
+    if (f.kind == PlaceKind::kExists && !(set.flags & PlaceSet::kTimes)) continue;
     trust(l.id, files[i]->path);
     if (l.id.newest_ns() > at - kSafeNs) memoizable = false;
     ids.insert(ids.end(), {l.id.dev, l.id.ino, l.id.size, static_cast<uint64_t>(l.id.mtime_ns), static_cast<uint64_t>(l.id.ctime_ns), l.id.mount});
@@ -345,8 +345,12 @@ Evaluation evaluate(Looker& looker, Table& memo, const Digest& base, std::string
         ev.why = files[i]->path + ": " + strerror(e);
         return ev;
       }
-      if (!find_precompiled(memo, d, &made)) {
+      if (!find_precompiled(&looker, d, &made)) {
         ev.why = files[i]->path + " was not made through the cache";
+        return ev;
+      }
+      if (std::string moved = made.timed ? moved_text(&looker, made, epoch) : ""; !moved.empty()) {
+        ev.why = moved + " has another time than when " + std::string(files[i]->path) + " was made";
         return ev;
       }
       digests.append(reinterpret_cast<const char*>(made.made_of.b.data()), 32);
@@ -355,6 +359,11 @@ Evaluation evaluate(Looker& looker, Table& memo, const Digest& base, std::string
       digests.append(reinterpret_cast<const char*>(&id.dev), 8);
       digests.append(reinterpret_cast<const char*>(&id.ino), 8);
     }
+  }
+  for (size_t i = 0; set.flags & PlaceSet::kTimes && i < nf; i++) {
+    const FileId id = looker.look(files[i], epoch).id;
+    const int64_t times[2] = {static_cast<int64_t>(id.size), id.mtime_ns / 1'000'000'000};
+    digests.append(reinterpret_cast<const char*>(times), sizeof times);
   }
   KeyHasher kh("cchain result 2");
   kh.field("base", base);

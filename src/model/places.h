@@ -23,11 +23,12 @@ enum class PlaceKind : uint8_t {
   kNames = 2,    // a directory, the digest of its sorted names is in the key
   kWhich = 3,    // a directory or file, its device and inode are in the key (private sets only)
   kSame = 4,     // another name of the last kInput before it, and must be
-  kPrecompiled = 5,  // a precompiled header of gcc; what it was made of is in the key
+  kPrecompiled = 5,  // a precompiled header; what it was made of is in the key
 };
 
 struct PlaceSet {
-  static constexpr uint32_t kGch = 1;  // for each name, found or not, NAME.gch is not there either
+  static constexpr uint32_t kGch = 1;    // for each name, found or not, NAME.gch is not there either
+  static constexpr uint32_t kTimes = 2;  // sizes and times of files (in seconds) are in the key too: clang writes them into precompiled headers
   uint32_t flags = 0;
   struct File {
     uint32_t dir;

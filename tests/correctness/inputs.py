@@ -2028,12 +2028,23 @@ def Xclang_Wp_Xpreprocessor(b):
     yield
     rows = [('-Wp,-include,h.h',), ('-Xpreprocessor', '-include', '-Xpreprocessor', 'h.h')]
     if b.clang:
-        rows += [('-Xclang', '-include', '-Xclang', 'h.h'), ('-Xclang', '-imacros', '-Xclang', 'h.h')]
+        rows += [('-Xclang', '-include-pch', '-Xclang', 'h.h'), ('-Xclang', '-imacros', '-Xclang', 'h.h')]
     for flags in rows:
         b.rewrite('h.h', header(11))
-        b.refused(b.cc, *flags, *C, reason=re.escape(flags[0].split(',')[0]))
+        b.refused(b.cc, *flags, *C, reason='h.h was not made through the cache' if '-include-pch' in flags else re.escape(flags[0].split(',')[0]))
         b.rewrite('h.h', header(22))
         b.fresh(b.cc, *flags, *C)
+    if b.clang:
+        b.rewrite('h.h', header(11))
+        include = (b.cc, '-Xclang', '-include', '-Xclang', 'h.h', *C)
+        b.stored(*include)
+        b.hit(*include)
+        b.rewrite('h.h', header(22))
+        b.fresh(*include)
+        b.write('h.h.pch', '')  # where only the driver's own -include looks
+        b.hit(*include)
+        b.remove('h.h')
+        b.fresh(*include)
     b.proven(b.cc, '-Wp,-DH=1', *C)
     b.fresh(b.cc, '-Wp,-DH=2', *C)
     b.same(b.cc, '-Wp,-DH=2,-UH', *C)
@@ -2064,7 +2075,7 @@ OPTIONS_REFUSED = {
     'unknown_double': (('--no-such-thing=1',), None), 'ivfsoverlay': (('-ivfsoverlay', 'v.yaml'), CLANG), 'Xclang_ivfsoverlay': (('-Xclang', '-ivfsoverlay', '-Xclang', 'v.yaml'), CLANG),
     'hmap': (('-I', 'x.hmap'), None), 'hmap_joined': (('-Ix.hmap',), None), 'frecord-gcc-switches': (('-frecord-gcc-switches',), GCC),
     'grecord-command-line': (('-grecord-command-line',), CLANG), 'frecord-command-line': (('-frecord-command-line',), CLANG),
-    'grecord-gcc-switches': (('-g', '-grecord-gcc-switches'), CLANG), 'include-pch': (('-include-pch', 'h.pch'), CLANG),
+    'grecord-gcc-switches': (('-g', '-grecord-gcc-switches'), CLANG),
     'fpass-plugin': (('-fpass-plugin=./p.so',), CLANG), 'mllvm': (('-mllvm', '-load=./p.so'), CLANG), 'Xclang_load': (('-Xclang', '-load', '-Xclang', './p.so'), CLANG),
     'wrapper': (('-wrapper', './w'), GCC), 'fdump': (('-fdump-tree-all',), GCC), 'save-temps': (('-save-temps',), None), 'fpre-include': (('-fpre-include=h.h',), GCC),
     'idirafter_sysroot': (('-I=/inc',), None), 'iprefix': (('-iprefix', 'p', '-iwithprefix', 'q'), None), 'fmodules': (('-fmodules',), CLANG),
@@ -2126,7 +2137,7 @@ def refused_option(words):
 for _name, (_words, _who) in OPTIONS_REFUSED.items():
     test(name='refused_' + _name, compilers=_who or ('gcc', 'clang'), core=_name in (
         'aux-info', 'MJ', 'fplugin', 'specs', 'fprofile-use', 'unknown', 'ivfsoverlay', 'hmap', 'save-temps', 'fdump', 'gsplit-dwarf', 'grecord-command-line',
-        'frecord-gcc-switches', 'Xclang_load', 'include-pch', 'fmodules', 'fmodules-ts', 'mllvm'))(refused_option(_words))
+        'frecord-gcc-switches', 'Xclang_load', 'fmodules', 'fmodules-ts', 'mllvm'))(refused_option(_words))
 
 
 @test(compilers=GCC)
@@ -2905,19 +2916,171 @@ def gch_appears_beside_the_object_during_the_compile(b):
     b.same(b.cc, *CD)
 
 
+PCH_USES = {
+    'cmake': ('-Xclang', '-include-pch', '-Xclang', 'p.h.pch', '-Xclang', '-include', '-Xclang', 'p.h'), 'beside': ('-include', 'p.h'), 'gch': ('-include', 'p.h'),
+    'option': ('-include-pch', 'p.h.pch'), 'path': ('-include', './p.h'), 'after': ('-include-pch', 'p.h.pch', '-Xclang', '-include', '-Xclang', 'late.h')}
+
+
+def pch_test(way, words=(), timed=True, deps='-MD'):
+    """clang's precompiled headers and what uses them. OWN is text that clang reads again where it is used; q.h is read by way of the precompiled header only."""
+    def run(b):
+        cxx = '-std=c++20' in words
+        cc, lang, src = (b.cxx, 'c++-header', 'a.cc') if cxx else (b.cc, 'c-header', 'a.c')
+        own = '#pragma once\n#define OWN "own%d"\nstatic inline int own(void) { return %d; }\n'
+        b.write('own.h', own % (1, 1))
+        b.write('inc/q.h', 'enum { Q = 1 };\n')
+        b.write('other/q.h', 'enum { Q = 2 };\n')
+        b.write('p.h', '#include "own.h"\n#include <q.h>\n#include <limits.h>\n#ifdef __cplusplus\n#include <vector>\n#endif\n')
+        b.write('late.h', '#pragma once\n' + header(5))
+        b.write(src, '#include "own.h"\n#include "late.h"\nint f(int x) { return x + own() + Q + H + INT_MAX; }\nconst char *g(void) { return OWN; }\n')
+        b.write('none.c', '')
+        out = 'p.h.gch' if way == 'gch' else 'p.h.pch'
+        untimed = () if timed else ('-Xclang', '-fno-pch-timestamp')
+        parts = ('-Winvalid-pch', '-fpch-instantiate-templates', '-Xclang', '-emit-pch', '-Xclang', '-include', '-Xclang', 'p.h', '-x', lang, '-MD', '-MT', out, '-MF', out + '.d', '-o', out, '-c', 'none.c')
+        make = (cc, *words, '-Iinc', *untimed, *(parts if way == 'cmake' else ('-x', lang, 'p.h', '-o', out)))
+        use = (cc, *words, '-Iinc', *PCH_USES[way], deps, '-c', src, '-o', 'a.o')
+
+        def made(what, hit, argv=make):
+            if os.path.lexists(b.path(out)):
+                b.remove(out)
+            v = b.same(*argv, what=what)
+            check(v.hit == hit, '%s: the header should %shave been a hit: %s' % (what, '' if hit else 'not ', v))
+            check(hit or v.stored, '%s: the header should be stored: %s' % (what, v))
+            subprocess.run([b.suite.cchain, *argv], cwd=b.src, env=b.environment(), check=True)
+            b.last_stats = None
+        yield
+        made('first', False)
+        yield
+        b.proven(*use)
+        made('again', True)
+        b.hit(*use)
+        b.write('late.h', '#pragma once\n' + header(6))
+        b.fresh(*use)
+        b.hit(*use)
+        first = open(b.path(out), 'rb').read()
+        # A text behind it changes under the same size and times; clang reads that again and mixes.
+        b.rewrite('own.h', own % (2, 2))
+        for turn in range(2):
+            b.fresh(*use, reason='made of another .*own.h')
+        made('rewritten', False)
+        b.fresh(*use)
+        yield
+        b.hit(*use)
+        b.rewrite('own.h', own % (1, 1))
+        b.fresh(*use)
+        made('as it was', True)
+        check(open(b.path(out), 'rb').read() == first, 'another one is delivered')
+        b.hit(*use)
+        b.rewrite('inc/q.h', 'enum { Q = 3 };\n')
+        for turn in range(2):
+            b.fresh(*use, reason='made of another .*q.h')
+        b.rewrite('inc/q.h', 'enum { Q = 1 };\n')
+        b.hit(*use)
+        # Another time: clang says that it has to be made again.
+        b.write('own.h', own % (1, 1))
+        b.fresh(*use) if timed else b.hit(*use)
+        b.fresh(*use, reason='has another time') if timed else b.hit(*use)
+        made('another time', not timed)
+        check((open(b.path(out), 'rb').read() == first) == (not timed), 'the time is in it or not')
+        b.hit(*use)
+        # Made of what stands elsewhere on the path of who made it, with other macros, or by another.
+        made('of another', False, (cc, *words, '-Iother', *make[1:]))
+        b.fresh(*use)
+        b.same(*use)
+        made('with a macro', False, (make[0], '-DINT=7', *make[1:]))
+        b.fresh(*use)
+        b.same(*use)
+        subprocess.run([*make[:1], '-DINT=8', *make[1:]], cwd=b.src, env=b.environment(), check=True)
+        b.refused(*use, reason='was not made through the cache')
+        if shutil.which('gcc'):
+            subprocess.run(['gcc', '-Iinc', '-x', 'c-header', 'p.h', '-o', out], cwd=b.src, env=b.environment(), check=True)
+            b.refused(*use, reason='was not made through the cache')
+        b.remove(out)
+        b.fresh(*use, what='none')
+        v = b.same(*use, what='none')
+        check(v.hit == (PCH_USES[way][0] == '-include'), 'none: %s' % v)  # then the text is read
+        os.mkdir(b.path(out))
+        b.refused(*use, reason='is no regular file')
+        os.rmdir(b.path(out))
+        made('at last', True)
+        b.hit(*use)
+        # A name that comes earlier on the path of who made it.
+        b.write('q.h', 'enum { Q = 4 };\n')
+        early = (*make[:1], '-I.', *make[1:])
+        made('with a folder in front', False, early)
+        yield
+        b.fresh(*use)
+        b.hit(*use)
+        b.remove('q.h')
+        made('without it', False, early)
+        b.fresh(*use)
+        yield
+        b.hit(*use)
+        b.write('q.h', 'enum { Q = 5 };\n')
+        b.same(*use)
+        b.same(*use)
+        made('with it', False, early)
+        b.fresh(*use)
+        os.rename(b.path('p.h'), b.path('elsewhere'))
+        b.fresh(*use)
+        b.same(*use)
+    return run
+
+
+for _way in PCH_USES:
+    test(name='pch_' + _way, compilers=CLANG, core=_way in ('cmake', 'beside', 'option'))(pch_test(_way))
+test(name='pch_cxx', compilers=CLANG)(pch_test('cmake', ('-std=c++20', '-g', '-O2')))
+test(name='pch_untimed', compilers=CLANG)(pch_test('cmake', ('-g', '-fPIC'), timed=False))
+test(name='pch_untimed_cxx', compilers=CLANG, core=False)(pch_test('option', ('-std=c++20', '-O1'), timed=False))
+test(name='pch_MMD', compilers=CLANG)(pch_test('cmake', ('-O2',), deps='-MMD'))
+test(name='pch_without_dependencies', compilers=CLANG, core=False)(pch_test('beside', deps='-DNONE'))
+test(name='pch_by_content', compilers=CLANG)(pch_test('beside', ('-Wall', '-fpch-validate-input-files-content')))
+
+
+@test(compilers=CLANG, modes=('preprocess', 'direct+preprocess'))
+def pch_in_preprocess_mode(b):
+    """Preprocessed source does not show what -include-pch brings."""
+    b.write('a.c', 'int f(void) { return H; }\n')
+    b.write('h.h', header(11))
+    yield
+    subprocess.run([b.suite.cchain, b.cc, '-x', 'c-header', 'h.h', '-o', 'x.pch'], cwd=b.src, env=b.environment(), check=True)
+    b.last_stats = None
+    if b.mode == 'preprocess':
+        b.refused(b.cc, '-include-pch', 'x.pch', *C, reason='precompiled header')
+    else:
+        b.proven(b.cc, '-include-pch', 'x.pch', *C)
+    b.write('h.h', header(22))
+    subprocess.run([b.cc, '-x', 'c-header', 'h.h', '-o', 'x.pch'], cwd=b.src, env=b.environment(), check=True)
+    b.refused(b.cc, '-include-pch', 'x.pch', *C, reason='precompiled header')
+    b.remove('x.pch')
+    os.mkdir(b.path('x.pch'))
+    b.refused(b.cc, '-include-pch', 'x.pch', *C, reason='x.pch')
+
+
 @test(compilers=CLANG)
 def pch_of_clang(b):
     b.write('a.c', 'int f(void) { return H; }\n')
     b.write('h.h', header(11))
     subprocess.run([b.cc, '-x', 'c-header', 'h.h', '-o', 'x.pch'], cwd=b.src, env=b.environment(), check=True)
     yield
-    b.refused(b.cc, '-include-pch', 'x.pch', *C, reason='include-pch')
+    b.refused(b.cc, '-include-pch', 'x.pch', *C, reason='x.pch was not made through the cache')
     b.proven(b.cc, '-include', 'h.h', *C)
     subprocess.run([b.cc, '-x', 'c-header', 'h.h', '-o', 'h.h.pch', '-DNOT=1'], cwd=b.src, env=b.environment(), check=True)
-    b.refused(b.cc, '-include', 'h.h', *C, reason='precompiled header')
+    b.refused(b.cc, '-include', 'h.h', *C, reason='h.h.pch was not made through the cache')
     b.remove('h.h.pch')
     b.hit(b.cc, '-include', 'h.h', *C)
-    b.refused(b.cc, '-x', 'c-header', '-c', 'h.h', '-o', 'y.pch', reason='precompiled header', compare=False)
+    os.mkdir(b.path('h.h.gch'))
+    b.refused(b.cc, '-include', 'h.h', *C, reason='h.h.gch is no regular file')
+    os.rmdir(b.path('h.h.gch'))
+    b.hit(b.cc, '-include', 'h.h', *C)
+    b.write('one.h', '#define ONE 1\n')
+    open(b.path('h.h.pch'), 'w').close()
+    b.refused(b.cc, '-include', 'one.h', '-include', 'h.h', *C, reason='a precompiled header stands beside h.h')
+    b.refused(b.cc, '-include-pch', 'x.pch', '-include', 'h.h', *C, reason='a precompiled header stands beside h.h')
+    b.remove('h.h.pch')
+    b.refused(b.cc, '-include-pch', 'x.pch', '-Xclang', '-include-pch', '-Xclang', 'x.pch', *C, reason='two precompiled headers')
+    b.refused(b.cc, '-x', 'c-header', '-include-pch', 'x.pch', '-c', 'one.h', '-o', 'y.pch', reason='made of another one', compare=False)
+    b.refused(b.cc, '-Xclang', '-emit-pch', *C, reason='precompiled header without -x c-header')
 
 
 @test(compilers=CLANG)

@@ -298,7 +298,7 @@ void refused_by_both(void**) {
       {"-c a.c -iwithprefixbefore x", "option -iwithprefixbefore changes the search path in a way that is not understood"},
       {"-c a.c -imultilib x", "option -imultilib changes the search path in a way that is not understood"},
       {"-c a.c -remap", "option -remap changes the search path in a way that is not understood"},
-      {"-c a.c -include-pch x", "option -include-pch uses a precompiled header"},
+      {"-c a.c -include-pchx", "option -include-pchx uses a precompiled header"},
       {"-c a.c -frecord-gcc-switches", "option -frecord-gcc-switches records the command line in the object"},
       {"-S a.c -fverbose-asm", "option -fverbose-asm with -S records the command line"},
       {"-c a.c -fembed-bitcode=all", "option -fembed-bitcode=all records the command line in the object"},
@@ -364,12 +364,34 @@ void beside(void**) {
   assert_int_equal(gcc("-fstack-usage -fstack-usage -MD -c a.c").outputs.size(), 3);
 }
 
+void precompiled(void**) {
+  for (Family family : {Family::kGcc, Family::kClang})
+    for (const char* line : {"-x c-header a.h -o a.pch", "-xc++-header -c a.h -o a.pch -MD"}) {
+      Command c = parse_command(family, "gcc", words(line));
+      assert_fine(c);
+      assert_true(c.makes_precompiled && c.cwd_matters && c.output_matters == (family == Family::kClang));
+      assert_text(c.outputs[0].role, "pch");
+    }
+  // As CMake has it.
+  Command made = clang("-Winvalid-pch -fpch-instantiate-templates -Xclang -emit-pch -Xclang -include -Xclang d/p.hxx -x c++-header -MD -MT p.pch -MF p.d -o p.pch -c d/p.hxx.cxx");
+  assert_fine(made);
+  assert_true(made.makes_precompiled && !made.untimed && made.includes.empty());
+  assert_text(made.cc1_includes.at(0), "d/p.hxx");
+  Command use = clang("-Xclang -include-pch -Xclang p.pch -Xclang -include -Xclang d/p.hxx -Xclang -fno-pch-timestamp -c a.c");
+  assert_fine(use);
+  assert_true(!use.makes_precompiled && use.untimed);
+  assert_text(use.precompiled, "p.pch");
+  assert_text(use.cc1_includes.at(0), "d/p.hxx");
+  assert_text(clang("-include-pch p.pch -c a.c").precompiled, "p.pch");
+}
+
 void refused_by_one(void**) {
   static const Refusal gcc_table[] = {
       {"-c -- a.c", "unknown option --"},
       {"-x c-header -c a.h", "precompiled header by other options than -c and -o"},
       {"-x c++-header -S a.h -o a.gch", "precompiled header by other options than -c and -o"},
       {"-x c-header -c a.h -o a.gch --coverage", "precompiled header by other options than -c and -o"},
+      {"-c a.c -include-pch x", "option -include-pch uses a precompiled header"},
       {"-c a.c -fvtable-verify=std", "option -fvtable-verify=std profiles, or reads a profile"},
       {"-c a.c -mllvm -x", "unknown option -mllvm"},
       {"-c a.c -fcompare-debug", "option -fcompare-debug is for debugging the compiler"},
@@ -378,7 +400,18 @@ void refused_by_one(void**) {
   refused_in(Family::kGcc, "gcc", gcc_table, std::size(gcc_table));
   static const Refusal clang_table[] = {
       {"-c a.c -- -o", "several sources"},
-      {"-x c++-header a.h -o a.gch -c", "precompiled header by -x c++-header"},
+      {"-x c-header -c a.h", "precompiled header by other options than -c and -o"},
+      {"-x objective-c-header -c a.h -o a.pch", "precompiled header by -x objective-c-header"},
+      {"-x c-header -c a.h -o a.pch -include-pch b.pch", "precompiled header that is made of another one"},
+      {"-c a.c -Xclang -emit-pch", "precompiled header without -x c-header or c++-header"},
+      {"-c a.c -include-pch b.pch -Xclang -include-pch -Xclang b.pch", "two precompiled headers"},
+      {"-c a.c -include-pch", "option -include-pch lacks its operand"},
+      {"-c a.c -Xclang -include-pch", "option -Xclang -include-pch is not understood"},
+      {"-c a.c -Xclang -include b.h", "option -Xclang -include is not understood"},
+      {"-c a.c -Xclang -include -Xclang -load", "option -Xclang -include is not understood"},
+      {"-c a.i -include-pch b.pch", "-include of a source that is not preprocessed"},
+      {"-c a.i -Xclang -include -Xclang b.h", "-include of a source that is not preprocessed"},
+      {"-c a.c -Xclang -fno-validate-pch", "option -Xclang -fno-validate-pch is not known to be harmless"},
       {"-c a.c -Xclang -load -Xclang x.so", "option -Xclang -load is not known to be harmless"},
       {"-c a.c -Xclang -target-feature", "option -Xclang -target-feature is not understood"},
       {"-c a.c -mllvm -debug", "option -mllvm -debug is not known to be harmless"},
@@ -522,7 +555,7 @@ void tables(void**) {
 int main() {
   const CMUnitTest tests[] = {
       cmocka_unit_test(plain),           cmocka_unit_test(order_is_kept),  cmocka_unit_test(languages), cmocka_unit_test(outputs), cmocka_unit_test(beside),
-      cmocka_unit_test(dependency_files), cmocka_unit_test(refused_by_both), cmocka_unit_test(refused_by_one),
+      cmocka_unit_test(dependency_files), cmocka_unit_test(refused_by_both), cmocka_unit_test(precompiled), cmocka_unit_test(refused_by_one),
       cmocka_unit_test(working_directory), cmocka_unit_test(flags),         cmocka_unit_test(accepted),  cmocka_unit_test(tables),
   };
   return cmocka_run_group_tests(tests, nullptr, nullptr);
