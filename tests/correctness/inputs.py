@@ -1269,7 +1269,7 @@ def include_in_a_dead_branch(b):
     b.rewrite('trace.h', TRACE.replace('#ifdef TRACE_POINTS', '#ifndef TRACE_POINTS'))
     b.refused(*args, reason='#include of a macro|does not include')
 
-COMPUTED = '''#define S__(x) #x
+AGAIN = '''#define S__(x) #x
 #define S_(x) S__(x)
 #ifdef POINTS
 #undef POINTS
@@ -1286,7 +1286,7 @@ def computed_include_of_a_known_header(b):
     b.write('a.c', '#define POINTS\n#include <ev/x.h>\nint f(void) { return VALUE; }\n')
     b.write('one/keep', '')
     b.write('two/ev/x.h', '#undef PATH\n#undef FILE\n#define PATH ev\n#define FILE x\n#ifdef VALUE\n#undef VALUE\n#define VALUE 11\n#else\n#define VALUE 1\n#endif\n#include <define.h>\n')
-    b.write('two/define.h', COMPUTED)
+    b.write('two/define.h', AGAIN)
     args = (b.cc, '-nostdinc', '-Ione', '-Itwo', *CD)
     yield
     b.proven(*args)
@@ -1311,7 +1311,7 @@ def computed_include_by_another_name(b):
     """Only the name that macros make is looked for in a folder of its own: zero/sub/x.h would be found by "sub/x.h", which no text has."""
     b.write('src/a.c', '#define POINTS\n#include "sub/x.h"\n#include <define.h>\nint f(void) { return VALUE; }\n')
     b.write('src/sub/x.h', '#undef VALUE\n#ifdef PATH\n#define VALUE 11\n#else\n#define VALUE 1\n#endif\n#define PATH sub\n#define FILE x\n')
-    b.write('two/define.h', COMPUTED)
+    b.write('two/define.h', AGAIN)
     os.makedirs(b.path('zero/other'))
     args = (b.cc, '-nostdinc', '-Izero', '-Isrc', '-Itwo', '-MD', '-MF', 'a.d', '-c', 'src/a.c', '-o', 'a.o')
     yield
@@ -1333,7 +1333,7 @@ def computed_include_that_is_not_covered(b):
     x = '#undef VALUE\n#define VALUE 1\n#define PATH sub\n#define FILE x\n'
     b.write('sub/x.h', x)
     b.write('sub/y.h', '')
-    b.write('two/define.h', COMPUTED)
+    b.write('two/define.h', AGAIN)
     args = (b.cc, '-nostdinc', '-I.', '-Itwo', *CD)
     yield
     b.proven(*args)
