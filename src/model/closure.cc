@@ -835,7 +835,7 @@ bool Closure::explore_files(const Command& command, const CompilerInfo& compiler
     if (!macros_.empty() && !resolve_macros()) return false;
   }
   if (!command.module_mapper.empty() && !check_module_map()) return false;
-  if (files_[0].scan->flags & (kScanComputedInclude | kScanEmbed | kScanDependency | kScanModule | kScanAsmFile | kScanPch | kScanTimestamp) && !check_flags(files_[0], {}, true))
+  if (files_[0].scan->flags & (kScanComputedInclude | kScanEmbed | kScanDependency | kScanModule | kScanAsmFile | kScanPch | kScanTimestamp | kScanTooMuch) && !check_flags(files_[0], {}, true))
     return false;
   return true;
 }
@@ -879,6 +879,7 @@ bool Closure::check_flags(const File& f, const Evidence& e, bool early) {
 }
 bool Closure::check_flags(uint32_t flags, const std::string& where, bool own, const Evidence& e, bool early) {
   auto in = [&](const char* what) { return refuse(std::string(what) + " in " + where); };
+  if (flags & kScanTooMuch) return in("a text that takes too long to read");
   if (flags & kScanEmbed) return in("#embed");
   if (flags & kScanDependency) return in("#pragma GCC dependency");
   if (flags & kScanModule) return in("a module declaration");

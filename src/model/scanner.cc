@@ -52,18 +52,40 @@ bool join_lines(std::string_view in, std::string* out, std::vector<size_t>* join
 }
 
 std::string without_trigraph(std::string_view text) {
-  std::string plain(text);
-  for (size_t at = 0; (at = plain.find("?\?/", at)) != std::string::npos;) plain.replace(at, 3, "\\");
-  return plain;
+  std::string plain;
+  size_t from = 0;
+  for (size_t at; (at = find_in(text, "?\?/", from)) != npos; from = at + 3) (plain += text.substr(from, at - from)) += '\\';
+  return plain += text.substr(from);
 }
 
-// Whether the apostrophe at `at` stands within a number: 1'000.
-bool separates_digits(std::string_view t, size_t at) {
-  if (at + 1 >= t.size() || !is_ident(t[at + 1])) return false;
-  size_t i = at;
-  while (i > 0 && (is_ident(t[i - 1]) || t[i - 1] == '\'')) i--;
-  return i < at && t[i] >= '0' && t[i] <= '9';
-}
+// Which apostrophes stand within a number: 1'000. They are asked for from front to back.
+class Separators {
+ public:
+  explicit Separators(std::string_view t) : t_(t) {}
+  bool at(size_t at) {
+    if (at + 1 >= t_.size() || !is_ident(t_[at + 1])) return false;
+    size_t i = at;
+    while (i > 0 && i != seen_ && (is_ident(t_[i - 1]) || t_[i - 1] == '\'')) i--;
+    if (i != seen_) start_ = i;  // else the word goes on that the last one stood in
+    seen_ = at;
+    return start_ < at && t_[start_] >= '0' && t_[start_] <= '9';
+  }
+
+ private:
+  std::string_view t_;
+  size_t start_ = 0, seen_ = npos;
+};
+
+// Steps that are made again and again over the same text: a text that needs many times its size in them was made to keep us busy, and is given up (kScanTooMuch).
+class Effort {
+ public:
+  explicit Effort(size_t size) : left_((size_t{1} << 20) + 64 * size) {}
+  bool spend(size_t steps) const { return left_ > steps ? left_ -= steps, true : (left_ = 0, false); }
+  bool exhausted() const { return left_ == 0; }
+
+ private:
+  mutable size_t left_;
+};
 
 // How a text is to be read where that depends on the language, or the compiler.
 struct Reading {
@@ -75,9 +97,9 @@ struct Reading {
 // Where comments and string literals are, in one reading.
 class Lexed {
  public:
-  Lexed(std::string_view t, const Reading& reading, const std::vector<size_t>& joints) : t_(t), reading_(reading) {
+  Lexed(std::string_view t, const Reading& reading, const std::vector<size_t>& joints) : t_(t), reading_(reading), effort_(t.size()) {
     const size_t n = t.size();
-    for (size_t i = 0; i < n;) {
+    for (size_t i = 0; i < n && reliable_;) {
       const char c = t[i];
       if (is_ident(c) || (c == '.' && i + 1 < n && is_digit(t[i + 1]))) {
         const size_t start = i;
@@ -164,9 +186,10 @@ class Lexed {
     ranges_.push_back({quote, end, true});
     return end;
   }
-  std::string_view line_before(size_t at) const {
+  std::string_view line_before(size_t at) {
     size_t line = at;
     while (line > 0 && !is_newline(t_[line - 1])) line--;
+    if (!effort_.spend(at - line)) reliable_ = false;
     return t_.substr(line, at - line);
   }
   // The line's beginning may be hidden behind the end of a comment.
@@ -175,7 +198,7 @@ class Lexed {
       if (head.find(w) != npos) return true;
     return false;
   }
-  bool in_header_name(size_t at) const {
+  bool in_header_name(size_t at) {
     std::string_view head = line_before(at);
     size_t open = head.rfind('<');
     return open != npos && head.find('>', open) == npos && names_header(head.substr(0, open));
@@ -183,6 +206,7 @@ class Lexed {
 
   std::string_view t_;
   Reading reading_;
+  Effort effort_;
   bool reliable_ = true;
   std::vector<Range> ranges_;
 };
@@ -192,7 +216,8 @@ class Readings {
  public:
   Readings(std::string_view t, const std::vector<size_t>& joints) {
     bool raw = find_in(t, "R\"") != npos, separators = false, returns = false;
-    for (size_t i = 0; !separators && (i = t.find('\'', i)) != npos; i++) separators = separates_digits(t, i);
+    Separators within(t);
+    for (size_t i = 0; !separators && (i = t.find('\'', i)) != npos; i++) separators = within.at(i);
     for (size_t i = 0; !returns && (i = t.find('\r', i)) != npos; i++) returns = i + 1 < t.size() && t[i + 1] != '\n';
     for (int k = 0; k < 8; k++) {
       Reading r = {(k & 1) != 0, (k & 2) != 0, (k & 4) != 0};
@@ -220,10 +245,16 @@ class Readings {
   std::vector<Lexed> lexed_;
 };
 
+class Branches;
+
 class Text {
  public:
   // `joints`: where lines were joined.
-  Text(std::string_view t, std::vector<size_t> joints) : t_(t), joints_(std::move(joints)) {}
+  Text(std::string_view t, std::vector<size_t> joints) : t_(t), joints_(std::move(joints)), effort_(t.size()) {}
+  // False: too much. What is found is then worth nothing.
+  bool spend(size_t steps) const { return effort_.spend(steps); }
+  bool exhausted() const { return effort_.exhausted(); }
+  const Branches& branches();
   std::string_view text() const { return t_; }
   // In a comment or a string literal, in every reading; in a comment, in every one; in a string in one of them.
   bool inert(size_t pos) { return readings().inert(pos); }
@@ -232,15 +263,18 @@ class Text {
   bool code(size_t pos) { return readings().code(pos); }
   // Over white space and block comments, over lines too if `lines`.
   size_t skip(size_t i, bool lines = false) const {
-    while (i < t_.size()) {
+    while (i < t_.size() && !exhausted()) {
       if (is_space(t_[i]) || (lines && is_newline(t_[i]))) {
-        i++;
+        if (++i % 64 == 0) spend(64);
       } else if (t_[i] == '/' && i + 1 < t_.size() && t_[i + 1] == '*') {
         size_t end = t_.find("*/", i + 2);
-        if (end == npos) return t_.size();
-        i = end + 2;
+        end = end == npos ? t_.size() : end + 2;
+        if (!spend(end - i)) return i;
+        i = end;
       } else if (lines && t_[i] == '/' && i + 1 < t_.size() && t_[i + 1] == '/') {
+        const size_t start = i;
         while (i < t_.size() && !is_newline(t_[i])) i++;
+        if (!spend(i - start)) return start;
       } else {
         break;
       }
@@ -254,7 +288,11 @@ class Text {
   // The rest of a directive with comments made spaces; `end` is where it ends.
   std::string line(size_t i, size_t* end) const {
     std::string out;
+    *end = i;
+    if (exhausted()) return out;
     char quote = 0;
+    Separators separators(t_);
+    const size_t start = i;
     for (; i < t_.size() && !is_newline(t_[i]); i++) {
       char c = t_[i];
       if (quote) {
@@ -268,10 +306,11 @@ class Text {
       } else if (c == '/' && i + 1 < t_.size() && t_[i + 1] == '/') {
         while (i + 1 < t_.size() && !is_newline(t_[i + 1])) i++;
       } else {
-        if (c == '"' || (c == '\'' && !separates_digits(t_, i))) quote = c;
+        if (c == '"' || (c == '\'' && !separators.at(i))) quote = c;
         out += c;
       }
     }
+    spend(i - start);
     *end = i;
     return out;
   }
@@ -289,7 +328,9 @@ class Text {
   }
   std::string_view t_;
   std::vector<size_t> joints_;
+  Effort effort_;
   std::unique_ptr<Readings> readings_;
+  std::shared_ptr<const Branches> branches_;
 };
 
 // Calls f(position, word, position behind the word) for everything that could be a directive.
@@ -297,6 +338,7 @@ template <class F>
 void each_directive(Text& text, F f) {
   std::string_view t = text.text();
   auto at_mark = [&](size_t at, size_t behind) {
+    if (text.exhausted()) return;
     size_t w = text.skip(behind);
     size_t e = text.word_end(w);
     if (e > w) f(at, t.substr(w, e - w), e);
@@ -347,7 +389,7 @@ class Calls {
           continue;
         }
         if (c == '(') {
-          nodes_.push_back({i, open, nodes_[open].depth + 1});
+          nodes_.push_back({i, open, nodes_[open].depth + 1, npos, kUnknown});
           open = nodes_.size() - 1;
         } else if (open == 0) {
           doubt_ = true;  // a macro opened it
@@ -360,7 +402,7 @@ class Calls {
         size_t w = text_.skip(i + n), e = text_.word_end(w), end;
         std::string_view word = t_.substr(w, e - w);
         std::string rest = text_.line(e, &end);
-        if (word == "define" && !balanced(rest)) doubt_ = true;
+        if ((word == "define" && !balanced(rest)) || text_.exhausted()) doubt_ = true;
         if (word.starts_with("if")) {
           branches.push_back({open, open});
         } else if (word.starts_with("el") && !branches.empty()) {
@@ -377,24 +419,24 @@ class Calls {
       }
     }
   }
+  // Whether there are any; true if in doubt.
+  bool any(size_t at) {
+    if (doubt_) return true;
+    const size_t node = open_at(at);
+    return names_of(node) != kNone;
+  }
   // None: not in a call. Empty: in one, if in doubt, of who knows whom. Else the names, with a blank behind each.
-  std::optional<std::string> around(size_t at) const {
+  std::optional<std::string> around(size_t at) {
     if (doubt_) return "";
-    auto it = std::upper_bound(states_.begin(), states_.end(), at, [](size_t p, const State& s) { return p < s.from; });
+    const size_t innermost = open_at(at);
+    if (names_of(innermost) == kDoubt) return "";
+    if (names_of(innermost) == kNone) return std::nullopt;
     std::set<std::string_view> names;
-    for (size_t node = std::prev(it)->open; node != 0; node = nodes_[node].parent) {
-      size_t e = nodes_[node].at;
-      while (e > 0 && (is_space(t_[e - 1]) || is_newline(t_[e - 1]))) e--;
-      if (e == 0) continue;
-      if (strchr(")/?%#", t_[e - 1]) || !text_.code(e - 1)) return "";  // what a call has made, a comment, a trigraph
-      size_t w = e;
-      while (w > 0 && is_ident(t_[w - 1])) w--;
-      const std::string_view name = t_.substr(w, e - w);
-      // One that may be spelled in another way where it is defined.
-      if ((w > 0 && w < e && t_[w - 1] == '\\') || std::any_of(name.begin(), name.end(), [](char c) { return c & 0x80; })) return "";
-      if (w < e) names.insert(name);
+    for (size_t node = innermost; node != 0; node = nodes_[node].parent) {
+      std::string_view name;
+      if (own_name(node, &name) == kNamed) names.insert(name);
+      if (!text_.spend(name.size() + 16)) return "";
     }
-    if (names.empty()) return std::nullopt;
     std::string all;
     for (std::string_view n : names) all.append(n) += ' ';
     return all;
@@ -407,23 +449,52 @@ class Calls {
   }
 
  private:
+  enum Names : uint8_t { kUnknown, kNone, kNamed, kDoubt };
   struct Node {
     size_t at, parent, depth, end = npos;
+    Names names = kUnknown;  // of it and all that it stands in
   };
   struct State {
     size_t from, open;
   };
+  size_t open_at(size_t at) const {
+    return std::prev(std::upper_bound(states_.begin(), states_.end(), at, [](size_t p, const State& s) { return p < s.from; }))->open;
+  }
+  Names names_of(size_t node) {
+    std::vector<size_t> way;
+    for (; nodes_[node].names == kUnknown; node = nodes_[node].parent) way.push_back(node);
+    Names names = nodes_[node].names;
+    for (; !way.empty(); way.pop_back()) {
+      std::string_view name;
+      names = nodes_[way.back()].names = std::max(names, own_name(way.back(), &name));
+    }
+    return names;
+  }
+  Names own_name(size_t node, std::string_view* name) {
+    size_t e = nodes_[node].at;
+    while (e > 0 && (is_space(t_[e - 1]) || is_newline(t_[e - 1]))) e--;
+    if (e == 0) return kNone;
+    if (strchr(")/?%#", t_[e - 1]) || !text_.code(e - 1)) return kDoubt;  // what a call has made, a comment, a trigraph
+    size_t w = e;
+    while (w > 0 && is_ident(t_[w - 1])) w--;
+    *name = t_.substr(w, e - w);
+    // One that may be spelled in another way where it is defined.
+    if ((w > 0 && w < e && t_[w - 1] == '\\') || std::any_of(name->begin(), name->end(), [](char c) { return c & 0x80; })) return kDoubt;
+    return w < e ? kNamed : kNone;
+  }
   size_t mark_at(size_t i) const {
     if (t_[i] == '#') return 1;
     if (t_[i] == '%') return t_.substr(i, 2) == "%:" ? 2 : 0;
     return t_[i] == '?' && t_.substr(i, 3) == "?\?=" ? 3 : 0;
   }
-  static bool balanced(std::string_view s) {
+  bool balanced(std::string_view s) const {
     int depth = 0;
+    Separators separators(s);
     for (size_t i = 0; i < s.size(); i++) {
-      if (s[i] == '"' || (s[i] == '\'' && !separates_digits(s, i))) {
+      if (s[i] == '"' || (s[i] == '\'' && !separators.at(i))) {
         size_t end = i + 1;
         while (end < s.size() && s[end] != s[i]) end += s[end] == '\\' ? 2 : 1;
+        if (!text_.spend(end - i)) return false;
         if (end < s.size()) i = end;
       } else if (s[i] == '(') {
         depth++;
@@ -438,7 +509,7 @@ class Calls {
   Text& text_;
   std::string_view t_;
   bool doubt_ = false;
-  std::vector<Node> nodes_ = {{0, 0, 0, npos}};  // open parentheses; the first is none
+  std::vector<Node> nodes_ = {{0, 0, 0, npos, kNone}};  // open parentheses; the first is none
   std::vector<State> states_ = {{0, 0}};
 };
 
@@ -469,6 +540,7 @@ class Branches {
       size_t end;
       if (begins) {
         const std::string rest = text->line(e, &end);
+        sure = !text->exhausted();
         open.push_back({end, word == "ifdef" || word == "if" ? tested(rest, word == "if", e) : std::string_view()});
       } else {
         close(at);
@@ -477,8 +549,9 @@ class Branches {
     }
     if (!sure || !open.empty()) branches_.clear();
   }
-  std::vector<std::string_view> around(size_t at) const {
+  std::vector<std::string_view> around(const Text& text, size_t at) const {
     std::vector<std::string_view> names;
+    if (!text.spend(branches_.size())) return names;
     for (const Branch& b : branches_)
       if (at >= b.from && at < b.to) names.push_back(b.name);
     return names;
@@ -521,16 +594,23 @@ class Branches {
   std::vector<Branch> branches_;
 };
 
+const Branches& Text::branches() {
+  if (!branches_) branches_ = std::make_shared<const Branches>(this);
+  return *branches_;
+}
+
 class Scanner {
  public:
   // Adds to what is in `r`.
   Scanner(std::string_view t, std::vector<size_t> joints, ScanResult* r) : text_(t, std::move(joints)), t_(t), r_(r) {
     for (auto& o : r->operands) seen_.insert(key_of(o.kind, o.quoted, o.name));
+    for (auto& a : r->has_aliases) seen_.insert("alias " + a);
   }
 
   void run(bool assembler) {
     collect();
     for (size_t at : marks_) {
+      if (text_.exhausted()) break;
       size_t w = text_.skip(at + (t_[at] == '#' ? 1 : t_[at] == '%' ? 2 : 3));
       size_t e = text_.word_end(w);
       if (e > w) directive(at, t_.substr(w, e - w), e);
@@ -541,6 +621,7 @@ class Scanner {
     modules();
     collect_pieces();
     spells();
+    if (text_.exhausted()) r_->flags |= kScanTooMuch;
   }
 
  private:
@@ -643,6 +724,7 @@ class Scanner {
     constexpr size_t kMany = 256;
     std::set<ScanPiece> found(r_->pieces.begin(), r_->pieces.end());
     for (auto [at, n] : pieces_) {
+      if (text_.exhausted()) break;
       std::string beside;
       if (text_.inert(at) || !is_operand(at, n, &beside)) continue;
       const std::string word(t_.substr(at, n));
@@ -665,35 +747,51 @@ class Scanner {
   }
   // What ## can reach: a word in a macro's body, or the first or last word of an argument of what may be a macro; a single letter, as every template has some, only as
   // a whole argument.
-  bool in_define(size_t at) const {
-    size_t line = t_.find_last_of("\n\r", at);
-    line = line == npos ? 0 : line + 1;
-    std::string_view head = t_.substr(line, at - line);
-    size_t define = head.rfind("define");
+  bool in_define(size_t at) {
+    to_line(at);
     // A comment may stand before the #.
-    return define != npos && !is_ident(t_[line + define + 6]) && head.substr(0, define).find_first_of("#%?") != npos;
+    return line_.define != npos && !is_ident(t_[line_.define + 6]) && line_.mark < line_.define;
+  }
+  // What is known of a line up to a place on it: most are asked for from front to back.
+  struct Line {
+    size_t begin = 0, seen = 0;
+    size_t define = npos;  // the last "define"
+    size_t mark = npos;    // the first character that could begin a directive
+  };
+  void to_line(size_t at) {
+    if (at < line_.seen) line_ = {0, 0, npos, npos}, at_line_ = false;
+    size_t begin = at;
+    while (begin > line_.seen && !is_newline(t_[begin - 1])) begin--;
+    if (!at_line_) text_.spend(at - begin);
+    if (begin > line_.seen || !at_line_) line_ = {begin, begin, npos, npos};
+    at_line_ = true;
+    const size_t from = std::max(line_.begin, line_.seen - std::min<size_t>(line_.seen, 5));
+    if (size_t define = t_.substr(from, at - from).rfind("define"); define != npos) line_.define = from + define;
+    if (size_t mark = line_.mark == npos ? t_.substr(line_.seen, at - line_.seen).find_first_of("#%?") : npos; mark != npos) line_.mark = line_.seen + mark;
+    line_.seen = at;
   }
   // In the list of an enum or a template a word is nobody's argument.
-  bool in_parentheses(size_t at) { return calls().around(at).has_value(); }
+  bool in_parentheses(size_t at) { return calls().any(at); }
   Calls& calls() {
     if (!calls_) calls_ = std::make_unique<Calls>(&text_);
     return *calls_;
   }
   // The name of the macro that its line defines, or one of its parameters, in whose place something else stands: no word that ## sees. Only where the line is a
   // directive in every reading in which it is code at all.
-  bool is_bound(size_t at, size_t n) const {
-    size_t line = t_.find_last_of("\n\r", at);
-    if (line != npos && t_[line] != '\n') return false;
-    size_t i = over_space(t_, line == npos ? 0 : line + 1);
+  bool is_bound(size_t at, size_t n) {
+    to_line(at);
+    if (line_.begin > 0 && t_[line_.begin - 1] != '\n') return false;
+    size_t i = over_space(t_, line_.begin);
     if (i >= t_.size() || t_[i] != '#') return false;
     i = text_.skip(i + 1);
     size_t e = text_.word_end(i);
     if (t_.substr(i, e - i) != "define") return false;
     i = text_.skip(e), e = text_.word_end(i);
     if (i == at) return e == at + n;
-    if (e >= at || t_[e] != '(') return false;
+    if (!text_.spend(e - line_.begin) || e >= at || t_[e] != '(') return false;
     for (i = e + 1;;) {
       i = text_.skip(i), e = text_.word_end(i);
+      if (!text_.spend(e - i + 1)) return false;
       bool found = e > i && t_.substr(i, e - i) == t_.substr(at, n);
       i = text_.skip(e);
       if (t_.substr(i, 3) == "...") i = text_.skip(i + 3);
@@ -716,7 +814,9 @@ class Scanner {
       size_t w = end;
       while (w > 0 && is_ident(t_[w - 1])) w--;
       names->insert(t_.substr(w, end + 1 - w));
+      const size_t from = a;
       a = before(w);
+      if (!text_.spend(from - (a == npos ? 0 : a) + 16)) return from;
     }
     return a;
   }
@@ -724,7 +824,9 @@ class Scanner {
     while (b != npos && is_ident(t_[b])) {
       const size_t e = text_.word_end(b);
       names->insert(t_.substr(b, e - b));
+      const size_t from = b;
       b = behind(e);
+      if (!text_.spend((b == npos ? t_.size() : b) - from + 16)) return from;
       if (b == npos || t_[b] != '(') continue;
       const size_t close = calls().partner(b);
       if (close == npos) return b;
@@ -740,6 +842,7 @@ class Scanner {
     if (!in_parentheses(at)) return false;
     std::set<std::string_view> names;
     const size_t a = over_words_back(before(at), &names), b = over_words(behind(at + n), &names);
+    if (text_.exhausted()) return true;
     if (a == npos || b == npos) return false;
     // A comment, a trigraph, an operator, a name that is spelled in another way, parentheses that macros close.
     auto doubt = [](char c) { return strchr("/?%#\\", c) != nullptr; };
@@ -758,6 +861,7 @@ class Scanner {
     for (size_t at = 0; (at = find_in(t_, ".inc", at)) != npos; at++) {
       size_t line = t_.find_last_of("\n\r", at);
       std::string_view head = t_.substr(line == npos ? 0 : line + 1, at - (line == npos ? 0 : line + 1));
+      if (!text_.spend(head.size())) break;
       size_t hash = head.find_first_not_of(" \t");
       if (hash != npos && head[hash] == '#' && head.find("include") != npos && head.find("define") == npos) continue;
       if (head.find('"') != npos || text_.string(at)) spelled(at);
@@ -812,6 +916,7 @@ class Scanner {
     if (i < t_.size() && (t_[i] == '<' || t_[i] == '"')) {
       bool quoted;
       std::string name;
+      if (!text_.spend(std::min(t_.find_first_of(t_[i] == '<' ? ">\n\r" : "\"\n\r", i + 1), t_.size()) - i)) return;
       if (read_operand(t_, &i, &quoted, &name)) {
         add(word == "include_next" ? ScanOperand::kIncludeNext : ScanOperand::kInclude, quoted, std::move(name));
         if (word == "import" && real(at)) r_->flags |= kScanImport;
@@ -827,9 +932,8 @@ class Scanner {
     }
     // No literal, or one whose end a macro brings.
     if (i >= t_.size() || is_newline(t_[i]) || !real(at)) return;
-    if (!branches_) branches_ = std::make_unique<Branches>(&text_);
     std::string guards;
-    for (std::string_view name : branches_->around(at)) guards.append(guards.empty() ? "" : " ").append(name);
+    for (std::string_view name : text_.branches().around(text_, at)) guards.append(guards.empty() ? "" : " ").append(name);
     const bool plain = word == "include";
     if ((guards.empty() && !plain) || word == "import") r_->flags |= kScanComputedInclude;
     else add(ScanOperand::kGuarded, plain, std::move(guards));
@@ -840,10 +944,15 @@ class Scanner {
   // the file that uses the macro matters to it.
   bool tests(const std::string& s, bool in_condition) {
     bool computed = false;
+    Separators separators(s);
+    // A name that has no end is looked for to the end of the line.
+    const size_t last[] = {s.rfind('>'), s.rfind('"')};
+    auto ends = [&](size_t k) { return (s[k] == '<' && last[0] != npos && k < last[0]) || (s[k] == '"' && last[1] != npos && k < last[1]); };
     for (size_t i = 0; i < s.size(); i++) {
-      if (s[i] == '"' || (s[i] == '\'' && !separates_digits(s, i))) {
+      if (s[i] == '"' || (s[i] == '\'' && !separators.at(i))) {
         size_t end = i + 1;
         while (end < s.size() && s[end] != s[i]) end += s[end] == '\\' ? 2 : 1;
+        if (!text_.spend(end - i)) return true;
         if (end < s.size()) i = end;
         continue;
       }
@@ -851,7 +960,7 @@ class Scanner {
       std::string operand;
       if (s[i] == '(' && in_condition) {
         size_t k = over_space(s, i + 1);
-        if (k < s.size() && (s[k] == '<' || s[k] == '"') && read_operand(s, &k, &quoted, &operand)) {
+        if (k < s.size() && ends(k) && read_operand(s, &k, &quoted, &operand)) {
           add(ScanOperand::kHas, quoted, operand);
           add(ScanOperand::kHasNext, quoted, std::move(operand));
           i = k - 1;
@@ -874,7 +983,7 @@ class Scanner {
       if (next || name == "__has_include" || name == "__has_include__") {
         size_t k = over_space(s, e);
         if (k < s.size() && s[k] == '(') k = over_space(s, k + 1);
-        if (k < s.size() && (s[k] == '<' || (s[k] == '"' && in_condition)) && read_operand(s, &k, &quoted, &operand)) {
+        if (k < s.size() && (s[k] == '<' || in_condition) && ends(k) && read_operand(s, &k, &quoted, &operand)) {
           add(next ? ScanOperand::kHasNext : ScanOperand::kHas, quoted, std::move(operand));
           i = k - 1;
         } else {
@@ -895,6 +1004,7 @@ class Scanner {
       if (c == '<' || c == '"') wanted = true;
       if (c == '/' && end + 1 < t_.size() && t_[end + 1] == '*') wanted = true;
     }
+    if (!text_.spend(end - i)) return;
     if (!wanted && !(has_ && t_.substr(i, end - i).find("__has_") != npos)) return;
     std::string s = text_.line(i, &end);
     if (tests(s, true) && !text_.inert(i)) r_->flags |= kScanComputedHas;
@@ -910,7 +1020,7 @@ class Scanner {
     bool test = tests(body, false) || (body[0] == '(' && body.find("__has_include") != std::string::npos);
     if (test && !text_.inert(name)) {
       std::string alias(t_.substr(name, name_end - name));
-      if (std::find(r_->has_aliases.begin(), r_->has_aliases.end(), alias) == r_->has_aliases.end()) r_->has_aliases.push_back(std::move(alias));
+      if (seen_.insert("alias " + alias).second) r_->has_aliases.push_back(std::move(alias));
     }
   }
 
@@ -935,6 +1045,7 @@ class Scanner {
   }
   void pragmas() {
     for (auto [at, n] : pragmas_) {
+      if (text_.exhausted()) return;
       size_t i = text_.skip(at + n, true), end;
       if (i < t_.size() && t_[i] == '(') i = text_.skip(i + 1, true);
       const bool literal = i < t_.size() && (t_[i] == '"' || (text_.word_end(i) < t_.size() && t_[text_.word_end(i)] == '"'));
@@ -948,6 +1059,7 @@ class Scanner {
     }
     // Between GCC and dependency there may be anything white. A string reaches _Pragma by way of a macro.
     for (auto [at, n] : dependencies_) {
+      if (text_.exhausted()) return;
       if (text_.comment(at)) continue;
       std::string_view head = t_.substr(0, back(at));
       const bool whole = head.size() < at && (head.ends_with("GCC") || head.ends_with("clang"));
@@ -966,7 +1078,7 @@ class Scanner {
       while (i > 0 && (is_space(t_[i - 1]) || is_newline(t_[i - 1]))) i--;
       if (i < 4 || t_[i - 1] != '/' || t_[i - 2] != '*') return i;
       size_t open = t_.rfind("/*", i - 4);
-      if (open == npos) return i;
+      if (!text_.spend(i - (open == npos ? 0 : open)) || open == npos) return i;
       i = open;
     }
   }
@@ -981,6 +1093,7 @@ class Scanner {
   void dates() {
     static constexpr std::string_view kNames[] = {"__DATE__", "__TIME__", "__TIMESTAMP__"};
     for (auto [at, n] : dates_) {
+      if (text_.exhausted()) return;
       std::string_view w = t_.substr(at, n);
       for (std::string_view name : kNames) {
         uint32_t flag = name == kNames[2] ? kScanTimestamp : kScanDate;
@@ -1052,9 +1165,10 @@ class Scanner {
       }
     }
     for (auto [at, n] : asms_)
-      if (!text_.inert(at)) asm_statement(at, at + n);
+      if (!text_.inert(at) && !text_.spend(asm_statement(at, at + n) - at)) break;
   }
-  void asm_statement(size_t start, size_t i) {
+  // Where what was read of it ends.
+  size_t asm_statement(size_t start, size_t i) {
     bool words = false;  // that macros may stand for
     for (;;) {
       i = text_.skip(i, true);
@@ -1067,7 +1181,7 @@ class Scanner {
     if (i >= t_.size() || t_[i] != '(') {
       // A macro that is asm alone can be given any template where it is used.
       if ((i < t_.size() && t_[i] == '{') || in_define(start)) r_->flags |= kScanAsmDoubt;
-      return;
+      return i;
     }
     std::string templ;
     bool doubt = words;
@@ -1081,16 +1195,20 @@ class Scanner {
         if (i > 0 && t_[i - 1] == 'R') {
           doubt = true;
           size_t p = t_.find('(', e);
-          if (p == npos) break;
-          std::string close = ")" + std::string(t_.substr(e, p - e)) + "\"";
-          e = t_.find(close, p);
-          if (e == npos) break;
+          e = p == npos ? npos : t_.find(")" + std::string(t_.substr(e, p - e)) + "\"", p);
+          if (e == npos) {
+            i = t_.size();
+            break;
+          }
           templ += t_.substr(p + 1, e - p - 1);
-          i = e + close.size();
+          i = e + 1 + p - i;
           continue;
         }
         while (e < t_.size() && t_[e] != '"' && !is_newline(t_[e])) e += t_[e] == '\\' ? 2 : 1;
-        if (e >= t_.size()) break;
+        if (e >= t_.size()) {
+          i = t_.size();
+          break;
+        }
         templ += unescape(t_.substr(i + 1, e - i - 1));
         i = e + 1;
       } else if (c == ')') {
@@ -1106,10 +1224,12 @@ class Scanner {
     }
     if (doubt) r_->flags |= kScanAsmDoubt;
     assembler_text(std::move(templ), false);
+    return i;
   }
 
   void modules() {
     for (auto [at, n] : modules_) {
+      if (r_->flags & kScanModule || text_.exhausted()) return;
       size_t i = at;
       while (i > 0 && is_space(t_[i - 1])) i--;
       if (t_.substr(0, i).ends_with("export")) {
@@ -1126,6 +1246,7 @@ class Scanner {
         k = t_.find(';', k);
       else
         while (k < t_.size() && (is_ident(t_[k]) || strchr(import ? ".:[]()" : ".:[]", t_[k]))) k = text_.skip(k + 1, true);
+      if (!text_.spend(std::min(k, t_.size()) - at)) return;
       if (k < t_.size() && t_[k] == ';' && !text_.inert(at)) r_->flags |= kScanModule;
     }
   }
@@ -1135,7 +1256,8 @@ class Scanner {
   ScanResult* r_;
   bool has_ = false;
   std::unique_ptr<Calls> calls_;
-  std::unique_ptr<Branches> branches_;
+  Line line_;
+  bool at_line_ = false;
   std::vector<size_t> marks_;
   std::vector<Token> asms_, system_headers_, dates_, pragmas_, dependencies_, incbins_, modules_, embeds_, pieces_;
   std::unordered_set<std::string> seen_;
@@ -1170,6 +1292,7 @@ bool alias_escapes(std::string_view raw, std::string_view alias) {
     if (escapes || (word != "define" && word != "if" && word != "elif" && word != "include" && word != "include_next" && word != "import")) return;
     size_t end;
     std::string s = text.line(i, &end);
+    const size_t last_angle = s.rfind('>'), last_quote = s.rfind('"');
     size_t from = 0;
     if (word == "define") {
       size_t name = 0;
@@ -1191,20 +1314,22 @@ bool alias_escapes(std::string_view raw, std::string_view alias) {
           while (e < s.size() && is_space(s[e])) e++;
           bool quoted;
           std::string name;
-          if (e < s.size() && (s[e] == '<' || s[e] == '"') && read_operand(s, &e, &quoted, &name) && (e = over_space(s, e)) < s.size() && s[e] == ')') continue;
+          const size_t last = e < s.size() && s[e] == '<' ? last_angle : e < s.size() && s[e] == '"' ? last_quote : npos;
+          if (last != npos && text.spend(last - std::min(e, last)) && read_operand(s, &e, &quoted, &name) && (e = over_space(s, e)) < s.size() && s[e] == ')') continue;
         }
       }
       escapes = true;
       return;
     }
   });
-  return escapes;
+  return escapes || text.exhausted();
 }
 
 namespace {
-// Calls f(body, text, where the # is) with what stands behind each definition of `name`.
+// Calls f(body, text, where the # is) with what stands behind each definition of `name`. False: it was given up.
 template <class F>
-void each_definition(std::string_view raw, std::string_view name, F f) {
+bool each_definition(std::string_view raw, std::string_view name, F f) {
+  bool whole = true;
   auto pass = [&](std::string_view t) {
     std::string joined;
     std::vector<size_t> joints;
@@ -1217,15 +1342,17 @@ void each_definition(std::string_view raw, std::string_view name, F f) {
       if (t.substr(at, end - at) != name || text.inert(at)) return;
       f(text.line(end, &end), &text, mark);
     });
+    whole = whole && !text.exhausted();
   };
   pass(raw);
   if (find_in(raw, "?\?/") != npos) pass(without_trigraph(raw));
+  return whole;
 }
 }  // namespace
 
 bool read_include_macro(std::string_view raw, std::string_view name, std::vector<ScanOperand>* operands, std::vector<std::string>* macros) {
   bool plain = true;
-  each_definition(raw, name, [&](std::string body, Text*, size_t) {
+  const bool whole = each_definition(raw, name, [&](std::string body, Text*, size_t) {
     if (body.empty() || !is_space(body[0])) {  // nothing, or parameters
       plain = false;
       return;
@@ -1244,22 +1371,23 @@ bool read_include_macro(std::string_view raw, std::string_view name, std::vector
       plain = false;
     }
   });
-  return plain;
+  return plain && whole;
 }
 
 bool defines_macro(std::string_view raw, std::string_view name) {
   bool found = false;
-  each_definition(raw, name, [&](std::string, Text*, size_t) { found = true; });
-  return found;
+  const bool whole = each_definition(raw, name, [&](std::string, Text*, size_t) { found = true; });
+  return found || !whole;
 }
 
 bool defines_macro_first(std::string_view raw, std::string_view name) {
   bool found = false;
-  each_definition(raw, name, [&](std::string, Text* text, size_t mark) {
-    const std::vector<std::string_view> guards = Branches(text).around(mark);
-    found = found || std::find(guards.begin(), guards.end(), name) == guards.end();
+  const bool whole = each_definition(raw, name, [&](std::string, Text* text, size_t mark) {
+    if (found) return;
+    const std::vector<std::string_view> guards = text->branches().around(*text, mark);
+    found = std::find(guards.begin(), guards.end(), name) == guards.end();
   });
-  return found;
+  return found || !whole;
 }
 
 bool can_be_pasted(const std::vector<std::string>& pieces, std::string_view name) {

@@ -44,6 +44,7 @@ enum ScanFlags : uint32_t {
   kScanImport = 1u << 13,          // #import
   kScanPragmaDoubt = 1u << 14,     // _Pragma whose operand is no literal
   kScanPragmaText = 1u << 15,      // what such a _Pragma could make a date or a dependency of: a string, a macro's body
+  kScanTooMuch = 1u << 16,         // given up: it takes many times its size to read, and what was found is not all
 };
 
 // A word that one of the names looked for could be pasted from.

@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "core/config.h"
+#include "fuzz_unwritten.h"
 
 using namespace cchain;
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/config.h"
+#include "fuzz_unwritten.h"
 #include "model/entry.h"
 #include "model/seal.h"
 

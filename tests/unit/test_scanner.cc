@@ -907,6 +907,46 @@ void test_truncated(void**) {
     }
 }
 
+// Texts in which each place leads over all the others: none keeps us busy for longer than the time a test has, and what is not read to its end says so. Those at the
+// end are long lines as generators write them, and are read.
+void test_texts_made_to_be_slow(void**) {
+  constexpr size_t kSize = 400000;
+  auto of = [](std::string_view piece, std::string_view front = "", std::string_view back = "") {
+    std::string s(front);
+    while (s.size() < kSize) s += piece;
+    return s.append(back);
+  };
+  std::string nested;
+  for (int i = 0; nested.size() < kSize; i++) nested += "f" + std::to_string(i) + "(T ";
+  const std::string texts[] = {
+      of("#/*"), of("#if/*\n", "", "*/ x"), of("#if <"), of("# 1 "), of("#pragma \""), of("#define __has_x "), of("f(T "), of("T ", "f(", ")"), of("T() ", "f(", ")"),
+      of("\".inc\" "), of("dependency*/"),
+      of("import a\n"), of("_Pragma("), of("asm(\"x\" "),
+  };
+  int bad = 0;
+  for (size_t i = 0; i < std::size(texts); i++) {
+    const ScanResult r = scan(texts[i]);
+    if (!(r.flags & kScanTooMuch)) ROW_FAIL(i, texts[i].substr(0, 20), "is read to its end");
+    if (encode_scan(r).size() > 100 * kSize) ROW_FAIL(i, texts[i].substr(0, 20), "its result is large");
+    scan(texts[i], true);
+    // In doubt.
+    if (i == 1 && !alias_escapes(texts[i], "x")) ROW_FAIL(i, texts[i].substr(0, 20), "no alias escapes");
+  }
+  assert_true(alias_escapes(of("#if H(<", "", "H"), "H"));
+  assert_true(defines_macro(of("#define/*", "", "X"), "X"));
+  std::vector<ScanOperand> operands;
+  std::vector<std::string> macros;
+  assert_false(read_include_macro(of("#define X/*", "#define X <a.h>\n"), "X", &operands, &macros));
+  const std::string guarded = of("#define X\n", "#ifdef X\n", "#endif\n");
+  assert_false(defines_macro_first(guarded, "X"));
+  assert_true(defines_macro_first(guarded + "#define X\n", "X"));
+
+  const std::string lines[] = {of("T,", "int a[] = {", "};"), of("T,", "f(", ")"), of("/**/"), of("a'", "#define X "), of("\"\\\"\","), of("1'000,"), of("?\?/"), of("#define H __has_include\n"), of("(", "T"), of("__D/*"), nested};
+  for (size_t i = 0; i < std::size(lines); i++)
+    if (scan(lines[i]).flags & kScanTooMuch) ROW_FAIL(i, lines[i].substr(0, 20), "is given up");
+  assert_int_equal(bad, 0);
+}
+
 // Nothing is quadratic that a file could hold by accident.
 void test_time(void**) {
   clock_t start = clock();  // processor time: others share the machine
@@ -1219,6 +1259,7 @@ int main() {
       cmocka_unit_test(test_encode),
       cmocka_unit_test(test_truncated),
       cmocka_unit_test(test_time),
+      cmocka_unit_test(test_texts_made_to_be_slow),
       cmocka_unit_test(test_against_gcc),
       cmocka_unit_test(test_against_clang),
       cmocka_unit_test(test_odd_forms_against_compilers),
