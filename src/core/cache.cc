@@ -426,7 +426,7 @@ void Cache::task(Invocation* inv, cc_task* out) {
 
 void Cache::relocate_compile(Invocation* inv, std::vector<std::string>* extra) {
   // A file that is looked for by its mapped name is not there. What is not known to be read only files that are there is compiled as it is, for this checkout.
-  inv->maps_withheld = !inv->direct_refused.empty() || inv->closure->looks_by_file_name() || inv->closure->takes_precompiled();
+  inv->maps_withheld = !inv->direct_refused.empty() || inv->closure->looks_by_file_name();
   const bool renamed = !inv->relocation->as_spelled && inv->closure->has_system_pragma();
   const auto& words = inv->command.key_args;
   if (renamed && std::find(words.begin(), words.end(), "-fcanonical-system-headers") != words.end()) inv->maps_withheld = true;
@@ -630,6 +630,7 @@ bool Cache::find_direct(Invocation* inv, uint64_t e, ResultOwner* owner) {
       return false;
     }
     if (!find_entry(inv, key_of(*inv, s, ev.key), s.streams, owner, nullptr)) {
+      if (why.empty() && inv->relocation && inv->command.makes_precompiled) why = "a precompiled header holds paths, so that each checkout makes its own, or an input has changed";
       if (why.empty() && !ev.apart.empty()) why = ev.apart + " says where this checkout is in a way that no prefix map reaches, or an input has changed";
       return false;
     }
@@ -824,7 +825,7 @@ int Cache::lookup(Invocation* inv, const char* tenant_c, cc_result* result) {
     }
     if (hit && inv->command.makes_precompiled)
       for (auto& o : en.outputs)
-        if (o.role == "pch") remember_precompiled(&looker_, sha256(o.data), inv->invocation_key, owner->places, inv->cwd, e);
+        if (o.role == "pch") remember_precompiled(&looker_, &memo_, sha256(o.data), inv->invocation_key, owner->places, inv->cwd, e, inv->relocated());
     if (!hit) {
       inv->next_task = CC_TASK_COMPILE;
       // Not to be stored again, and nothing was learnt that a store would need.
@@ -996,7 +997,7 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
   bool streams = !e.stdout_data.empty() || !e.stderr_data.empty();
   if (streams) e.stream_class = inv->stream_class;
   for (std::string_view s : {e.stdout_data, e.stderr_data})
-    if (!inv->from_key && s.find("-Wdate-time]") != std::string_view::npos) refuse("__DATE__ or __TIME__, by -Wdate-time");
+    if (!inv->from_key && (s.find("-Wdate-time]") != s.npos || s.find("-Wdate-time\"") != s.npos)) refuse("__DATE__ or __TIME__, by -Wdate-time");
   for (auto& [path, digest] : inv->response_files) {
     std::string text;
     if (read_file(path.c_str(), &text, 16u << 20) != 0 || sha256(text) != digest) refuse(path + " changed since the command was parsed");
@@ -1094,9 +1095,11 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
         why = "the compiler changed during the compile";
       } else {
         set.streams = streams;
-        set.apart = inv->relocation && (!fold_result(*inv, found.folded, &e, &pub->own) || inv->maps_withheld);
+        // What was made without maps would bring paths into objects that are made with them.
+        if (inv->command.makes_precompiled && inv->relocation && inv->maps_withheld) refuse("a precompiled header that may look for a file by __FILE__, which base_dirs would change");
+        set.apart = inv->relocation && (!fold_result(*inv, found.folded, &e, &pub->own) || inv->maps_withheld || inv->command.makes_precompiled);
         for (auto& o : e.outputs)
-          if (o.role == "pch") remember_precompiled(&looker_, sha256(o.data), inv->invocation_key, set.places, inv->cwd, now);
+          if (o.role == "pch") remember_precompiled(&looker_, &memo_, sha256(o.data), inv->invocation_key, set.places, inv->cwd, now, inv->relocated());
         pub->has_set = true;
         pub->invocation_key = inv->invocation_key;
         add_key(key_of(*inv, set, found.key));

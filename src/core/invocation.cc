@@ -210,7 +210,8 @@ void key_fields(const Invocation& inv, const std::string& tenant, Field field) {
   field("deps", static_cast<uint64_t>(c.deps));
   field("target", bases ? folded_target(c, *bases) : c.dep_target);
   for (auto& o : c.outputs) field("role", o.role);
-  if (c.output_matters) field("output", c.output);
+  if (c.makes_precompiled && c.output_matters) path("output", c.output);
+  else if (c.output_matters) field("output", c.output);
   if (c.cwd_matters) {
     path("cwd", inv.cwd);
     const char* pwd = inv.env.get("PWD");

@@ -86,10 +86,17 @@ int Closure::add_file(const std::string& dir, const std::string& name, bool plai
   f.dir = path_dir(full);
   f.name = path_base(full);
   f.node = looker_->node(absolute(full));
-  f.plain = plain;
+  f.plain = plain || beside_precompiled(f.node);
   f.own = own;
   files_.push_back(std::move(f));
   return static_cast<int>(files_.size() - 1);
+}
+
+// Included once more by the source, gcc reads it as text.
+bool Closure::beside_precompiled(const Looker::Node* n) const {
+  if (!precompiled_node_ || path_base(precompiled_node_->path) != std::string(path_base(n->path)) + ".gch") return false;
+  const Looker::Look beside = looker_->look(looker_->node(path_dir(n->path), path_base(precompiled_node_->path)), epoch_);
+  return !beside.error && beside.id.same_file(precompiled_id_);  // by whatever name
 }
 
 bool Closure::precompiled(Looker::Node* dir, const std::string& dir_path, const std::string& name) {
@@ -127,7 +134,7 @@ int Closure::candidate(const std::string& dir, int chain, const std::string& nam
   Looker::Node* node = chain >= 0 ? chain_nodes_[chain] : looker_->node(absolute(dir));
   std::string watched = dir, rest = name;
   const bool deeper = descend(&node, &watched, &rest);
-  if (takes_precompiled_ && !looker_->absent(node, rest + ".gch/.", epoch_) && !precompiled(node, watched, rest)) {
+  if (takes_precompiled_ && !looker_->absent(node, rest + ".gch/.", epoch_) && !beside_precompiled(looker_->node(node->path, rest)) && !precompiled(node, watched, rest)) {
     fatal_ = true;
     refuse("a precompiled header stands beside " + node->path + "/" + rest);
     return -1;
@@ -1117,7 +1124,7 @@ bool Closure::finish(const Evidence& e, uint64_t epoch, std::string* set_bytes) 
   } else {
     for (auto& f : files_) f.read = true;
   }
-  if (gch_ && !e.as_spelled) {
+  if (gch_ && (!e.as_spelled || !precompiled_.empty())) {
     // gcc names a system header by where links lead to, if that is shorter, in diagnostics, __FILE__ and debug information too. A link that flips between equal files is
     // another name, also where the old one was the shorter.
     std::map<std::string, std::string> real_dirs;

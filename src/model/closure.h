@@ -114,6 +114,7 @@ class Closure {
   // Whether gcc takes a precompiled header for the name in that folder; refuses if it can't be told, or may not be there.
   bool precompiled(Looker::Node* dir, const std::string& dir_path, const std::string& name);
   bool descend(Looker::Node** node, std::string* watched, std::string* rest);
+  bool beside_precompiled(const Looker::Node* n) const;
   // -1: refused; 0: absent (recorded); 1: a regular file.
   int candidate(const std::string& dir, int chain, const std::string& name, Lookup* l);
   bool scan_file(size_t i);

@@ -31,7 +31,7 @@ Driver driver_of(std::string_view base) {
   return Driver::kUnknown;
 }
 
-enum class Source { kNone, kLanguage, kHeader, kObjC };
+enum class Source { kNone, kLanguage, kHeader, kObjC, kModule };
 
 struct Suffix {
   std::string_view text;
@@ -47,6 +47,7 @@ constexpr Suffix kSuffixes[] = {
     {"sx", Language::kAsmCpp},
 };
 constexpr std::string_view kHeaderSuffixes[] = {"h", "hh", "H", "hp", "hxx", "hpp", "HPP", "h++", "tcc"};
+constexpr std::string_view kModuleSuffixes[] = {"cppm", "ccm", "cxxm", "c++m", "ixx", "iim", "pcm", "gcm"};
 constexpr std::string_view kObjCSuffixes[] = {"m", "mm", "M", "mi", "mii"};
 
 Source source_by_suffix(std::string_view path, Language* language) {
@@ -61,6 +62,7 @@ Source source_by_suffix(std::string_view path, Language* language) {
     }
   }
   if (std::find(std::begin(kHeaderSuffixes), std::end(kHeaderSuffixes), suffix) != std::end(kHeaderSuffixes)) return Source::kHeader;
+  if (std::find(std::begin(kModuleSuffixes), std::end(kModuleSuffixes), suffix) != std::end(kModuleSuffixes)) return Source::kModule;
   if (std::find(std::begin(kObjCSuffixes), std::end(kObjCSuffixes), suffix) != std::end(kObjCSuffixes)) return Source::kObjC;
   return Source::kNone;
 }
@@ -295,6 +297,7 @@ class Parser {
         cmd_.color_given = true;
         return to_key();
       case Act::kDiagnosticsFormat:
+        if (value.starts_with("sarif")) return refuse_option(text, "makes a SARIF report, which may say where and when the compiler ran");
         if (!is_one_of(value, kTextFormats)) return refuse_option(text, "may write files");
         return to_key();
       case Act::kCharset: return charset(text, value);
@@ -407,6 +410,7 @@ class Parser {
     switch (source_by_suffix(text, &cmd_.language)) {
       case Source::kNone: return refuse("no source file: " + quoted_word(text));
       case Source::kHeader: return refuse("precompiled header from " + quoted_word(text));
+      case Source::kModule: return refuse("module " + quoted_word(text));
       case Source::kObjC: return refuse("Objective-C source " + quoted_word(text));
       case Source::kLanguage: break;
     }
@@ -448,6 +452,7 @@ class Parser {
       language_ = name == "c-header" ? Language::kC : Language::kCxx;
       return;
     }
+    if (name == "c++-module" || name == "c++-module-cpp-output" || name == "c++-user-header" || name == "c++-system-header" || name == "pcm") return refuse("module by -x " + quoted_word(name));
     if (name.ends_with("-header")) return refuse("precompiled header by -x " + quoted_word(name));
     refuse("option -x " + quoted_word(name) + " is not supported");
   }
@@ -663,7 +668,7 @@ class Parser {
   }
 
   static constexpr std::string_view kLevels[] = {"s", "g", "z", "fast"};
-  static constexpr std::string_view kTextFormats[] = {"text", "clang", "msvc", "vi"};
+  static constexpr std::string_view kTextFormats[] = {"text", "clang", "msvc", "vi", "json", "json-stderr"};
 
   Command cmd_;
   Driver driver_;

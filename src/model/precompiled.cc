@@ -22,7 +22,8 @@ int64_t seconds(const FileId& id) { return id.mtime_ns / 1'000'000'000; }
 
 std::string Precompiled::folder_in(std::string_view other, const File& f) const { return other == cwd ? f.dir : path_join(cwd, f.dir); }
 
-void remember_precompiled(Looker* looker, const Digest& bytes, const Digest& base, std::string_view set_bytes, std::string_view cwd, uint64_t epoch) {
+void remember_precompiled(Looker* looker, Table* memo, const Digest& bytes, const Digest& base, std::string_view set_bytes, std::string_view cwd, uint64_t epoch,
+                          const Relocation* relocation) {
   PlaceSet set;
   if (!set.decode(set_bytes)) return;
   std::string out(32, '\0'), texts;
@@ -30,14 +31,18 @@ void remember_precompiled(Looker* looker, const Digest& bytes, const Digest& bas
   put_string(&out, cwd);
   for (auto& f : set.files) {
     if (f.kind != PlaceKind::kInput) continue;
-    Looker::Node* n = looker->node(path_join(std::string(cwd), path_join(std::string(set.dirs[f.dir]), f.name)));
+    const std::string dir = relocation ? relocation->bases->unfold(set.dirs[f.dir]) : std::string(set.dirs[f.dir]);
+    Looker::Node* n = looker->node(path_join(cwd, path_join(dir, f.name)));
     const Looker::Look look = looker->look(n, epoch);
-    Digest d;
+    Digest d, folded;
+    Folding folding;
     if (look.error || looker->digest(n, epoch, &d) != 0) return;
-    put_string(&out, set.dirs[f.dir]);
+    folded = d;
+    if (relocation && relocated_digest(memo, n, d, *relocation, &folded, &folding) != 0) return;
+    put_string(&out, dir);
     put_string(&out, f.name);
     out.append(reinterpret_cast<const char*>(d.b.data()), 32);
-    texts.append(reinterpret_cast<const char*>(d.b.data()), 32);
+    texts.append(reinterpret_cast<const char*>(folded.b.data()), 32);
     put_varint(&out, look.id.size);
     put_varint(&out, static_cast<uint64_t>(seconds(look.id)));
   }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "model/looker.h"
+#include "model/relocate.h"
 
 namespace cchain {
 
@@ -29,9 +30,9 @@ struct Precompiled {
   std::string folder_in(std::string_view cwd, const File& f) const;
 };
 
-// From the set of places that it was made of, as it is in this epoch: those that a compile which ended just now read, or that a hit was found by. `set_bytes`: unfolded.
-// `base`: the key of the command. `bytes`: SHA-256 of the precompiled header.
-void remember_precompiled(Looker* looker, const Digest& bytes, const Digest& base, std::string_view set_bytes, std::string_view cwd, uint64_t epoch);
+// From the set of places that it was made of, as it is in this epoch: those that a compile which ended just now read, or that a hit was found by.
+// `base`: the key of the command. `bytes`: SHA-256 of the precompiled header. `relocation`: of a relocated compile.
+void remember_precompiled(Looker* looker, Table* memo, const Digest& bytes, const Digest& base, std::string_view set_bytes, std::string_view cwd, uint64_t epoch, const Relocation* relocation);
 bool find_precompiled(Looker* looker, const Digest& bytes, Precompiled* what);
 // Of one that is timed: the first of its texts whose time or size is another now, or "".
 std::string moved_text(Looker* looker, const Precompiled& p, uint64_t epoch);

@@ -46,7 +46,7 @@ bool each_place(std::string_view text, const std::vector<std::string>& dirs, F f
   }
 }
 
-constexpr std::string_view kPathOptions[] = {"-iquote", "-isystem", "-idirafter", "-include", "-imacros", "-I"};
+constexpr std::string_view kPathOptions[] = {"-iquote", "-isystem", "-idirafter", "-include-pch", "-include", "-imacros", "-I"};
 // The word behind these is theirs, whatever it looks like.
 constexpr std::string_view kOpaque[] = {"-D", "-U", "-L", "-l", "-u", "-z", "-x", "-Xlinker", "-Xclang", "-mllvm", "-target", "--param", "-mthread-model"};
 // What these make of a path is not to be found in the object by its text.
@@ -59,18 +59,20 @@ constexpr std::string_view kMatching = "-finstrument-functions-exclude-file-list
 // f(word, where its path begins or npos) for each word.
 template <class F>
 void each_word(const std::vector<std::string>& words, F f) {
-  enum { kOption, kPath, kOther } next = kOption;
+  enum { kOption, kPath, kOther, kClang } next = kOption;
+  bool to_clang = false;  // -Xclang -include, whose operand follows another -Xclang
   for (auto& w : words) {
     const auto what = next;
     next = kOption;
     if (what != kOption) {
       f(w, what == kPath ? 0 : w.npos);
+      to_clang = what == kClang && (w == "-include" || w == "-include-pch");
       continue;
     }
     auto option = std::find_if(std::begin(kPathOptions), std::end(kPathOptions), [&](std::string_view o) { return w.starts_with(o); });
     const bool path = option != std::end(kPathOptions), joined = path && w.size() > option->size();
     if (path && !joined) next = kPath;
-    if (std::find(std::begin(kOpaque), std::end(kOpaque), w) != std::end(kOpaque)) next = kOther;
+    if (std::find(std::begin(kOpaque), std::end(kOpaque), w) != std::end(kOpaque)) next = w != "-Xclang" ? kOther : to_clang ? kPath : kClang;
     f(w, joined ? option->size() : w.npos);
   }
 }
@@ -175,7 +177,8 @@ void Bases::add_to(KeyHasher* h) const {
 bool is_under_base(const Command& c, const Bases& bases, std::string_view cwd, std::string_view pwd) {
   auto under = [&](std::string_view path) { return bases.where(path) == Bases::Where::kUnder; };
   return under(cwd) || under(pwd) || under(c.source) || std::any_of(c.search_dirs.begin(), c.search_dirs.end(), [&](const SearchDir& d) { return under(d.path); }) ||
-         std::any_of(c.includes.begin(), c.includes.end(), under) || std::any_of(c.imacros.begin(), c.imacros.end(), under);
+         std::any_of(c.includes.begin(), c.includes.end(), under) || std::any_of(c.imacros.begin(), c.imacros.end(), under) ||
+         std::any_of(c.cc1_includes.begin(), c.cc1_includes.end(), under) || under(c.precompiled);
 }
 
 std::string relocate(const Command& c, const Bases& bases, std::string_view cwd, std::string_view pwd, const std::vector<std::string>& key_env, Relocation* r) {
@@ -216,7 +219,6 @@ std::string relocate(const Command& c, const Bases& bases, std::string_view cwd,
     if (!gcc && w.starts_with("-g") && w != "-g0") r->exact = true;
     canonical = canonical || w == "-fcanonical-system-headers";
   });
-  if (c.makes_precompiled) refuse("a precompiled header holds paths");
   for (auto& f : c.input_files) refuse("the file " + f + " may choose others by their paths");
   for (size_t at = 0; at < c.dep_target.size();) {
     size_t end = std::min(c.dep_target.find('\0', at), c.dep_target.size());

@@ -2085,6 +2085,76 @@ OPTIONS_REFUSED = {
 }
 
 
+@test()
+def modules(b):
+    """None is served; the reason names what brings it."""
+    b.write('m.cc', 'export module m;\nexport int f() { return 1; }\n')
+    b.write('m.cppm', 'export module m;\nexport int f() { return 1; }\n')
+    b.write('use.cc', 'import m;\nint g() { return f(); }\n')
+    b.write('hh.h', 'inline int hh(void) { return 1; }\n')
+    b.write('module.modulemap', 'module hh { header "hh.h" }\n')
+    b.write('use.c', '#include "hh.h"\nint f(void) { return hh(); }\n')
+    b.write('plain.cc', 'int h() { return 2; }\n')
+    b.write('map', '$root .\nm m.gcm\n')
+    b.write('root', '$root .\n')
+
+    def no(reason, *argv, needs=True):
+        plain = b.run(list(argv), keep=True)
+        check(plain.status == 0 or not needs, '%s fails: %r' % (argv, plain.err))
+        for turn in range(2):
+            r, v = b.cached(*argv)
+            check(r.status == plain.status and r.err == plain.err, '%s: %d, %r, plainly %d, %r' % (argv, r.status, r.err, plain.status, plain.err))
+            names = [sorted(n for n in x.files if not n.startswith('mc/')) for x in (r, plain)]
+            check(names[0] == names[1] and not v.hit and not v.stored, '%s: %s, %s' % (argv, v, names))
+            check(any(re.search(reason, m) for m in v.reasons), '%s: the reason should name /%s/: %s' % (argv, reason, v))
+            for name, data in plain.files.items():  # what comes next needs it
+                b.write(name, data)
+    yield
+    o = ('-c', '-o', 'o.o')
+    if b.gcc:
+        cxx = (b.cxx, '-std=c++20', '-fmodules-ts')
+        no('-fmodules-ts uses modules', *cxx, 'm.cc', *o)
+        no('-fmodules-ts uses modules', *cxx, 'use.cc', *o)
+        no('-fmodules-ts uses modules', *cxx, 'plain.cc', *o)
+        no('a module in map', *cxx, '-fmodule-mapper=map', 'm.cc', *o)
+        no('a module in map', *cxx, '-fmodule-mapper=map', 'use.cc', *o)
+        no('a module declaration in .*/m.cc', *cxx, '-fmodule-mapper=root', 'm.cc', *o, needs=False)
+        no('a module declaration in .*/use.cc', *cxx, '-fmodule-mapper=root', 'use.cc', *o, needs=False)
+        no('-fmodule-header uses modules', b.cxx, '-std=c++20', '-fmodule-header', '-c', 'hh.h')
+        no('module by -x c..-user-header', *cxx, '-x', 'c++-user-header', '-c', 'hh.h', needs=False)
+    else:
+        cxx = (b.cxx, '-std=c++20')
+        no('--precompile uses modules', *cxx, '--precompile', 'm.cppm', '-o', 'm.pcm')
+        no('module m.cppm', *cxx, '-c', 'm.cppm', '-o', 'm.o')
+        no('module m.pcm', *cxx, '-c', 'm.pcm', '-o', 'm.o')
+        no('-fmodule-file=m.pcm uses modules', *cxx, '-fmodule-file=m.pcm', 'use.cc', *o)
+        no('-fprebuilt-module-path=. uses modules', *cxx, '-fprebuilt-module-path=.', 'use.cc', *o)
+        no('module by -x c..-module', *cxx, '-x', 'c++-module', '-c', 'm.cc', '-o', 'm.pcm')
+        no('a module declaration in .*/use.cc', *cxx, 'use.cc', *o, needs=False)
+        no('-fmodules-ts uses modules', b.cxx, '-fmodules-ts', 'plain.cc', *o)
+        no('-fmodules uses modules', b.cc, '-fmodules', '-fmodules-cache-path=mc', '-c', 'use.c', '-o', 'o.o')
+        no('-fmodule-map-file=module.modulemap uses modules', b.cc, '-fmodule-map-file=module.modulemap', '-c', 'use.c', '-o', 'o.o')
+        no('-fmodule-output uses modules', *cxx, '-fmodule-output', 'm.cc', *o, needs=False)
+
+
+@test()
+def diagnostics_as_json(b):
+    b.write('a.c', '#include "h.h"\nint f(void) { int unused; return H; }\n')
+    b.write('h.h', header(1))
+    b.write('d.c', 'int f(void) { return sizeof __DATE__; }\n')
+    yield
+    if not b.plain(b.cc, '-fdiagnostics-format=json', *C).status:
+        for words in (('-Wall',), ()):
+            b.proven(b.cc, *words, '-fdiagnostics-format=json', *CD)
+        b.write('h.h', '\n' + header(2))
+        b.fresh(b.cc, '-Wall', '-fdiagnostics-format=json', *CD)
+        b.refused(b.cc, '-Wdate-time', '-fdiagnostics-format=json', '-c', 'd.c', '-o', 'd.o', reason='__DATE__')
+    for how, why in (('sarif', 'SARIF'), ('sarif-file', 'SARIF'), ('sarif-stderr', 'SARIF'), ('json-file', 'may write files')):
+        b.refused(b.cc, '-Wall', '-fdiagnostics-format=' + how, *C, reason='-fdiagnostics-format=%s .*%s' % (how, why))
+    for word in ('-fdiagnostics-add-output=sarif', '-fdiagnostics-set-output=sarif'):
+        b.refused(b.cc, word, *C, reason=word)
+
+
 @test(compilers=GCC, modes=MODES)
 def module_map_without_modules(b):
     """What CMake 3.28 and newer adds to each C++20 source: it hits like any other; the map's text counts, and a header unit that comes where gcc looks for one is seen."""
@@ -2881,6 +2951,44 @@ def precompiled_test(words, name='p.h'):
 for _name, _words in {'': (), '_g': ('-g', '-O2'), '_cxx': ('-std=c++20', '-Winvalid-pch', '-Wall'), '_pic': ('-fPIC', '-fstack-protector-strong')}.items():
     test(name='precompiled_header' + _name, compilers=GCC)(precompiled_test(_words))
 test(name='precompiled_header_by_its_path', compilers=GCC)(precompiled_test(('-O1',), './p.h'))
+
+
+def included_again(what):
+    """The source includes the header whose precompiled one it is given."""
+    def run(b):
+        b.write('inc/p.h', '#ifndef P_H\n#define P_H\n#include "own.h"\n#include <limits.h>\n#endif\n#define TIMES __COUNTER__\n')
+        b.write('inc/own.h', header(1))
+        b.write('src/a.c', '#include %s\nint f(void) { return H + TIMES + INT_MIN; }\n' % what.replace('{src}', b.src))
+        out = 'inc/p.h.gch' if b.gcc else 'inc/p.h.pch'
+        make = (b.cc, '-Iinc', '-g', '-x', 'c-header', '-c', 'inc/p.h', '-o', out)
+        use = (b.cc, '-Iinc', '-g', '-include', 'inc/p.h', '-MD', '-c', 'src/a.c', '-o', 'a.o')
+
+        def made(hit):
+            if os.path.exists(b.path(out)):
+                b.remove(out)
+            r, v = b.cached(*make)
+            check(r.status == 0 and v.hit == hit, 'the header should %shave been a hit: %s' % ('' if hit else 'not ', v))
+            b.write(out, r.files[out])
+        yield
+        made(False)
+        yield
+        b.proven(*use)
+        made(True)
+        b.hit(*use)
+        b.write('inc/own.h', header(2))
+        b.fresh(*use)
+        made(False)
+        b.fresh(*use)
+        yield
+        b.hit(*use)
+        b.remove(out)
+        b.fresh(*use)
+        b.hit(*use)
+    return run
+
+
+for _name, _what in {'': '"p.h"', '_by_another_name': '"../inc/p.h"', '_by_its_path': '"{src}/inc/p.h"', '_by_its_folder': '<p.h>'}.items():
+    test(name='precompiled_header_included_again' + _name, core=not _name or 'path' in _name)(included_again(_what))
 
 
 @test(compilers=GCC)

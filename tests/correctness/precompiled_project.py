@@ -3,7 +3,9 @@
 """A CMake project with target_precompile_headers in C and C++: cold, a clean rebuild, an edit behind the precompiled headers and back. Objects are those of a plain
 build each time. clang writes the times of files into precompiled headers, unless it is told not to ("untimed"): then the files have to be as old as they were, too.
 
-  precompiled_project.py [NAME…]     NAME: command-gcc, command-clang, command-clang-untimed, ninja-gcc, ninja-clang
+A second checkout elsewhere makes its own precompiled headers, and shares the rest ("base_dirs").
+
+  precompiled_project.py [NAME…]     NAME: command-gcc, command-clang, command-clang-untimed, second-gcc, second-clang, ninja-gcc, ninja-clang
 """
 import glob
 import hashlib
@@ -52,16 +54,18 @@ def run(argv, cwd=None, env=None):
 
 
 class Build:
-    def __init__(self, root, door, cc, words=''):
+    def __init__(self, root, door, cc, words='', kind='Debug', cache=None):
         self.src, self.out, self.door = root + '/src', root + '/out', door
-        os.mkdir(self.src)
+        os.makedirs(self.src)
         for name, text in FILES.items():
             self.write(name, text)
-        self.env = {'PATH': os.environ['PATH'], 'HOME': root, 'LC_ALL': 'C', 'CCHAIN_DIR': root + '/cache', 'CC': cc, 'CXX': cc.replace('gcc', 'g++').replace('clang', 'clang++')}
+        self.env = {'PATH': os.environ['PATH'], 'HOME': root, 'LC_ALL': 'C', 'CCHAIN_DIR': cache or root + '/cache', 'CC': cc, 'CXX': cc.replace('gcc', 'g++').replace('clang', 'clang++')}
+        if cache:
+            self.env['CCHAIN_BASE_DIRS'] = self.src + ':' + self.out
         self.plain = dict(self.env, NINJA_CACHE='0', CCHAIN_DISABLE='1')
         if door == 'ninja':
             self.env['NINJA_CACHE'] = LIBRARY
-        flags = ['-DCMAKE_C_FLAGS=' + words, '-DCMAKE_CXX_FLAGS=' + words, '-DCMAKE_BUILD_TYPE=Debug', '-DCMAKE_COLOR_DIAGNOSTICS=OFF']
+        flags = ['-DCMAKE_C_FLAGS=' + words, '-DCMAKE_CXX_FLAGS=' + words, '-DCMAKE_BUILD_TYPE=' + kind, '-DCMAKE_COLOR_DIAGNOSTICS=OFF']
         if door == 'command':
             flags += ['-DCMAKE_%s_COMPILER_LAUNCHER=%s' % (language, CCHAIN) for language in ('C', 'CXX')]
         run(['cmake', '-G', 'Ninja', '-S', self.src, '-B', self.out, *flags], env=self.plain)
@@ -114,9 +118,30 @@ def one(root, door, cc, untimed):
     check(got == b.build(plain=True)[1], 'as it was: other objects')
 
 
+def second(root, cc):
+    # With clang's debug information a text that has the checkout in it, as CMake's has, keeps objects apart.
+    builds = [Build(root + where, 'command', cc, kind='Release' if cc == 'clang' else 'Debug', cache=root + '/cache') for where in ('/first', '/another/and-a-longer/one')]
+    time.sleep(2.1)
+    d, want, why = builds[0].build()
+    check(d == {'hits': 0, 'misses': 7, 'stores': 7, 'uncacheable': 0}, 'the first: %s, %s' % (d, why))
+    want = list(want.values())
+    b = builds[1]
+    d, got, why = b.build()
+    check(d == {'hits': 5, 'misses': 2, 'stores': 2, 'uncacheable': 0}, 'the second: %s, %s' % (d, why))
+    check(list(got.values()) == want, 'the second: other objects')
+    explained = run([CCHAIN, 'explain', glob.glob(b.out + '/**/*.hxx.[gp]ch', recursive=True)[0]], env=b.env)
+    check('each checkout makes its own' in explained, 'the reason: ' + explained)
+    d, again, _ = b.build()
+    check(again == got and (d['hits'], d['misses']) == (7, 0), 'the second, a clean rebuild: %s' % d)
+    # What it would have made by itself.
+    b.env['CCHAIN_DIR'] = root + '/empty'
+    d, again, _ = b.build()
+    check(again == got and (d['hits'], d['misses']) == (0, 7), 'the second, alone: %s' % d)
+
+
 def main():
     wanted = [a for a in sys.argv[1:] if not a.startswith('-')]
-    for door in ('command', 'ninja'):
+    for door in ('command', 'second', 'ninja'):
         for kind in ('gcc', 'clang', 'clang-untimed') if door == 'command' else ('gcc', 'clang'):
             name, cc = '%s-%s' % (door, kind), kind.split('-')[0]
             if wanted and name not in wanted:
@@ -128,7 +153,7 @@ def main():
                 if missing:
                     end, why = 'skip', ': there is no ' + missing[0]
                 else:
-                    one(root, door, cc, kind.endswith('untimed'))
+                    second(root, cc) if door == 'second' else one(root, door, cc, kind.endswith('untimed'))
             except (AssertionError, subprocess.TimeoutExpired) as e:
                 end, why = 'not ok', ': %s' % e
             finally:

@@ -47,7 +47,8 @@ class Two:
     def argv(self, argv, mapped):
         argv = [w.replace('{dir}', self.dir) for w in argv]
         maps = ['-ffile-prefix-map=%s=/cchain-base-%d' % (d, i) for i, d in enumerate(self.bases[self.k])]
-        return argv, argv[:1] + (maps if mapped is True else list(mapped or [])) + argv[1:]
+        maps += ['-fno-canonical-system-headers'] if mapped == 'spelled' else []
+        return argv, argv[:1] + (maps if mapped in (True, 'spelled') else list(mapped or [])) + argv[1:]
 
     def same(self, k, argv, mapped=True, env=None, terminal=False):
         self.at(k)
@@ -279,6 +280,83 @@ def forced_include_of_an_absolute_path(b):
         argv = (b.cc, *words, *INC, '-include', '{dir}/build/pch.h', '-MD', '-MT', 'a.o', '-MF', 'a.d', '-c', '{dir}/src/b.c', '-o', 'a.o')
         t.write('src/b.c', 'int b(void) { return A; }\n')
         (t.apart if b.clang and words else t.shared)(*argv)
+
+
+OWN_H = ('#pragma once\n#define HERE __FILE__\nstatic inline const char *where(void) { return __FILE__; }\n'
+         'static inline unsigned long length(void) { return sizeof __FILE__ + %d; }\n')
+
+
+def precompiled(words=(), apart=False):
+    """A precompiled header holds paths: each checkout makes its own, and what uses it is shared. In the text that it was made of __FILE__ is replaced already."""
+    def run(b):
+        t = Two(b)
+        maps = {'mapped': 'spelled' if b.gcc and '-g' in words else True}  # gcc's debug information names its options
+        t.write('src/own.h', OWN_H % 0)
+        t.write('build/pch.h', '/* generated */\n#pragma GCC system_header\n#include "{dir}/src/own.h"\n')
+        t.write('build/none.c', '')
+        t.write('src/a.c', '#include "own.h"\nconst char *a(void) { return where(); }\nunsigned long n(void) { return length(); }\nconst char *h(void) { return HERE; }\n')
+        if b.gcc:
+            out, taken = 'build/pch.h.gch', ('-include', '{dir}/build/pch.h')
+            make = (b.cc, *words, '-x', 'c-header', *taken)
+        else:
+            out, text = 'build/pch.h.pch', ('-Xclang', '-include', '-Xclang', '{dir}/build/pch.h')
+            taken = ('-Xclang', '-include-pch', '-Xclang', '{dir}/build/pch.h.pch', *text)
+            make = (b.cc, *words, '-Xclang', '-emit-pch', *text, '-x', 'c-header')
+        make += ('-MD', '-MT', 'pch', '-MF', 'pch.d', '-o', '{dir}/' + out, '-c', '{dir}/build/none.c')
+        use = (b.cc, *words, *taken, *INC, '-MD', '-MT', 'a.o', '-MF', 'a.d', '-c', '{dir}/src/a.c', '-o', 'a.o')
+
+        def made(k, hit, reason=None):
+            t.at(k)
+            if os.path.exists(b.path(out)):
+                b.remove(out)
+            argv, _ = t.argv(make, False)
+            r, v = b.cached(*argv)
+            check(r.status == 0 and not r.err and v.hit == hit and (hit or v.stored), 'checkout %d: the precompiled header: %s, %r' % (k, v, r.err))
+            check(not reason or any(re.search(reason, m) for m in v.miss_reasons), 'checkout %d: the reason: %s' % (k, v))
+            b.write(out, r.files[out])
+
+        def stale(k):
+            """As the compiler does, which may fail."""
+            for turn in BOTH:
+                argv, plain = t.at(k).argv(use, True)
+                want = b.plainly(plain, None, False)
+                r, v = b.cached(*argv)
+                check(r.status == want.status and not v.hit and not v.stored, 'checkout %d: a precompiled header of another text: %s' % (k, v))
+        t.write('include/unused.h', '')
+        yield
+        made(0, False)
+        made(1, False, 'each checkout makes its own')
+        yield
+        (t.apart if apart else t.shared)(*use, **maps)
+        for k in BOTH:
+            made(k, True)
+            t.hit(k, use, **maps)
+        # In the second the text is another, and again what it was.
+        t.at(1).b.write('src/own.h', OWN_H % 7)
+        stale(1)
+        made(1, False)
+        t.stored(1, use, **maps)
+        t.hit(0, use, **maps)
+        yield
+        t.hit(1, use, **maps)
+        t.at(1).b.write('src/own.h', OWN_H % 0)
+        stale(1)
+        made(1, b.gcc or '-fno-pch-timestamp' in words)
+        t.hit(1, use, **maps)
+        # One that the compiler made alone has paths that no map has reached.
+        argv, _ = t.argv(make, False)
+        b.remove(out)
+        b.run(argv, keep=True)
+        v = t.same(1, use, mapped=False)
+        check(v.uncacheable, 'one that was not made through the cache: %s' % v)
+    return run
+
+
+test(name='precompiled_headers')(precompiled())
+test(name='precompiled_headers_with_debug_information', compilers=GCC)(precompiled(('-g', '-O1')))
+# clang's debug information has a checksum of each file, and the header that CMake writes has the checkout in it.
+test(name='precompiled_headers_with_checksums', compilers=CLANG)(precompiled(('-g', '-O1'), apart=True))
+test(name='precompiled_headers_untimed', compilers=CLANG)(precompiled(('-O1', '-Xclang', '-fno-pch-timestamp')))
 
 
 @test()
