@@ -869,7 +869,7 @@ class Scanner {
   }
 
   void add(ScanOperand::Kind kind, bool quoted, std::string name) {
-    if (name.empty()) return;
+    if (name.empty() && kind != ScanOperand::kGuarded) return;
     if (seen_.insert(key_of(kind, quoted, name)).second) r_->operands.push_back({kind, quoted, std::move(name)});
   }
   bool real(size_t at) { return text_.begins_line(at) && !text_.inert(at); }
