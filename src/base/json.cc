@@ -93,6 +93,12 @@ class Cursor {
   bool nul_escape_ = false;
 };
 
+size_t count_of(const cJSON* child) {
+  size_t n = 0;
+  for (; child; child = child->next) n++;
+  return n;
+}
+
 void convert(const cJSON* from, Cursor* cursor, Json* to) {
   cursor->next();
   to->line = cursor->token_line();
@@ -114,10 +120,12 @@ void convert(const cJSON* from, Cursor* cursor, Json* to) {
       break;
     case cJSON_Array:
       to->type = Json::kArray;
+      to->items.reserve(count_of(from->child));
       for (const cJSON* i = from->child; i; i = i->next) convert(i, cursor, &to->items.emplace_back());
       break;
     case cJSON_Object:
       to->type = Json::kObject;
+      to->members.reserve(count_of(from->child));
       for (const cJSON* i = from->child; i; i = i->next) {
         cursor->next();
         JsonMember& m = to->members.emplace_back();

@@ -59,13 +59,14 @@ struct Transfer {
   }
 };
 
-// Two transfers, one behind the other, over what connections it takes.
+// One transfer or two, one behind the other, over what connections it takes.
 struct Feed {
   Transfer first, second;
+  bool both = true;
   static cc_transfer* next(void* user) {
     Feed* f = static_cast<Feed*>(user);
     for (Transfer* t : {&f->first, &f->second})
-      if (!t->given) return t->given = true, &t->t;
+      if (!t->given && (f->both || t == &f->first)) return t->given = true, &t->t;
     return nullptr;
   }
   static void done(void* user, cc_transfer* t) {
@@ -77,7 +78,7 @@ struct Feed {
   void run(remote::Backend* backend, uint32_t parallel) {
     backend->run({parallel, -1, -1, 0, this, next, done});
     first.check(std::max(g_answer.size(), g_later.size()));
-    second.check(std::max(g_answer.size(), g_later.size()));
+    if (both) second.check(std::max(g_answer.size(), g_later.size()));
     REQUIRE(g_connections < 16);
   }
 };

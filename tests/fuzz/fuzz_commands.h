@@ -10,9 +10,14 @@ inline void check_command(const cchain::Command& c, const std::vector<std::strin
   if (!c.uncacheable.empty()) return;
   REQUIRE(!c.source.empty() && !c.output.empty() && c.source != c.output);
   REQUIRE(!c.outputs.empty() && c.outputs[0].path == c.output);
-  REQUIRE((c.deps == cchain::Command::kNone) == (c.outputs.size() == 1));
+  // The object, the dependency file if there is one, and what options leave beside it.
+  for (size_t i = 0; i < c.outputs.size(); i++) {
+    REQUIRE((c.outputs[i].role == "depfile") == (i == 1 && c.deps != cchain::Command::kNone));
+    REQUIRE(!c.outputs[i].path.empty() && c.outputs[i].path != c.source);
+    for (size_t k = 0; k < i; k++) REQUIRE(c.outputs[k].path != c.outputs[i].path);
+  }
   REQUIRE((c.deps == cchain::Command::kNone) == c.dep_target.empty());
-  REQUIRE(c.deps == cchain::Command::kNone || (!c.dep_file.empty() && c.outputs[1].path == c.dep_file));
+  REQUIRE(c.deps == cchain::Command::kNone || (!c.dep_file.empty() && c.outputs.size() > 1 && c.outputs[1].path == c.dep_file));
   REQUIRE(c.key_args.size() < args.size());
   REQUIRE(c.probe_args.size() <= c.key_args.size());
   // Each word of the key is a word of the command, in its order.

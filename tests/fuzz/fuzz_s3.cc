@@ -1,4 +1,4 @@
-// What an S3 server answers. First byte: bits 0 and 1 the kinds of the transfers; bits 2 and 3 the pieces the answer comes in; bits 4 to 6 a status in front of a body alone, bit 7 two answers with a NUL between them.
+// What an S3 server answers. First byte: bits 0 and 1 the kinds of the transfers; bits 2 and 3 the pieces the answer comes in; bits 4 to 6 a status in front of a body alone, bit 7 a second transfer and two answers with a NUL between them.
 // SPDX-License-Identifier: Apache-2.0
 #include <cstring>
 
@@ -20,6 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const bool sign = size % 16 == 0;
   std::unique_ptr<remote::Backend>& backend = backends[sign];
   if (!backend) backend = remote::make_s3(sign ? signs : anonymous);
+  feed.both = how & 128;
   feed.run(backend.get(), 1);
   if (answer.find("501") != answer.npos) backend.reset();  // it knows now what the server can't do
   return 0;

@@ -101,7 +101,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         if (l.disabled.empty())
           for (auto& k : l.verify_keys) require(k != nullptr);
       }
-      if (size % 4 == 0) require(config_json(c).size() > 2);
+      if (size % 16 == 0) require(config_json(c).size() > 2);
     }
   }
   return 0;
