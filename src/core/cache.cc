@@ -630,7 +630,11 @@ bool Cache::find_direct(Invocation* inv, uint64_t e, ResultOwner* owner) {
       return false;
     }
     if (!find_entry(inv, key_of(*inv, s, ev.key), s.streams, owner, nullptr)) {
-      if (why.empty() && inv->relocation && inv->command.makes_precompiled) why = "a precompiled header holds paths, so that each checkout makes its own, or an input has changed";
+      if (why.empty() && inv->command.makes_precompiled) {
+        const bool timed = inv->command.family == Family::kClang && !inv->command.untimed;
+        if (inv->relocation) why = "a precompiled header holds paths, so that each checkout makes its own; or ";
+        if (inv->relocation || timed) why += timed ? "an input has changed, or the time of one, which clang writes into precompiled headers" : "an input has changed";
+      }
       if (why.empty() && !ev.apart.empty()) why = ev.apart + " says where this checkout is in a way that no prefix map reaches, or an input has changed";
       return false;
     }

@@ -1172,7 +1172,7 @@ bool Closure::finish(const Evidence& e, uint64_t epoch, std::string* set_bytes) 
     for (auto& x : l.exists) {
       if (!exists_still(x)) return false;
       std::string full = path_join(x.dir, x.name);
-      set.file(path_dir(full), path_base(full), PlaceKind::kExists, false);
+      set.file(path_dir(full), path_base(full), PlaceKind::kExists, beside_precompiled(looker_->node(absolute(full))));
     }
   }
   if (!check_flags(defines_.flags, "the command's definitions", false, e, false)) return false;

@@ -3089,6 +3089,9 @@ def pch_test(way, words=(), timed=True, deps='-MD'):
         b.fresh(*use) if timed else b.hit(*use)
         b.fresh(*use, reason='has another time') if timed else b.hit(*use)
         made('another time', not timed)
+        if timed:
+            p = subprocess.run([b.suite.cchain, 'explain', out], cwd=b.src, env=b.environment(), capture_output=True, timeout=60)
+            check(b'the time of one, which clang writes' in p.stdout, 'explain: %r' % p.stdout)
         check((open(b.path(out), 'rb').read() == first) == (not timed), 'the time is in it or not')
         b.hit(*use)
         # Made of what stands elsewhere on the path of who made it, with other macros, or by another.

@@ -248,14 +248,16 @@ class Runner:
         Outcome(0, b'', b'', {**before, **mine}, self.world.src)
 
     def precompile(self, c):
-        """Makes what gcc takes for the command's first -include, or takes it away."""
-        out = c.forced + '.gch'
+        """Makes what the compiler takes for the command's first -include, or takes it away."""
+        out = c.forced + ('.pch' if 'clang' in c.compiler else '.gch')
         if os.path.lexists(out):
             os.unlink(out) if not os.path.isdir(out) else os.rmdir(out)
             if self.random.random() < 0.3:
                 return
         words = [w for group in c.free for w in group] + [w for w in c.words if w[:2] in ('-O', '-g', '-W', '-f', '-s') and not w.startswith('-W')]
-        argv = [c.compiler, *words, '-x', 'c++-header' if c.compiler == 'g++' else 'c-header', '-c', c.forced, '-o', out]
+        if 'clang' in c.compiler and self.random.random() < 0.3:
+            words += ['-Xclang', '-fno-pch-timestamp']
+        argv = [c.compiler, *words, '-x', 'c++-header' if c.compiler.endswith('++') else 'c-header', '-c', c.forced, '-o', out]
         if self.random.random() < 0.9:
             argv.insert(0, self.cchain)
         p = self.start(c, argv, self.with_cache(c))

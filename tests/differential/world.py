@@ -226,11 +226,11 @@ class World:
             self.put(p, ''.join(text), r.random() < 0.5)
 
     def edit_delete(self):
-        odd = [self.path(d, n + e) for d in DIRS for n in NAMES for e in ('', '.gch') if (e or not os.path.isfile(self.path(d, n))) and os.path.lexists(self.path(d, n + e))]
+        odd = [self.path(d, n + e) for d in DIRS for n in NAMES for e in ('', '.gch', '.pch') if (e or not os.path.isfile(self.path(d, n))) and os.path.lexists(self.path(d, n + e))]
         if odd and self.random.random() < 0.6:
             p = self.random.choice(odd)
             os.rmdir(p) if os.path.isdir(p) and not os.path.islink(p) else os.unlink(p)
-            self.count('gch' if p.endswith('.gch') else 'special')
+            self.count('gch' if p.endswith(('.gch', '.pch')) else 'special')
             return
         p = self.a_header()
         if p.endswith('.h'):
@@ -408,9 +408,12 @@ class World:
         some(None, 0.3, '-Wall -Wextra', '-Wimplicit-fallthrough', '-Wextra')
         some('option-files', 0.1, '-include h5.h', '-imacros h4.h', ['-B', self.root + '/tools'], '-Wp,-DW=1', '-Wa,--noexecstack', '--sysroot=/', '-Xpreprocessor -DXP', ['@' + self.path('args')])
         c.forced = None
-        if c.compiler[0] == 'g' and not {'-include', '-imacros'} & set(c.words) and r.random() < 0.12:
+        clang = 'clang' in c.compiler
+        if (c.compiler[0] == 'g' or clang) and not {'-include', '-imacros'} & set(c.words) and r.random() < 0.12:
             c.forced = self.path('h%d.h' % r.choice((4, 5)))
-            c.words = ['-include', c.forced] + c.words
+            text = ['-Xclang', '-include', '-Xclang', c.forced]
+            how = r.choice((['-include', c.forced], ['-include', c.forced], ['-include-pch', c.forced + '.pch'], ['-Xclang', '-include-pch', '-Xclang', c.forced + '.pch'] + text))
+            c.words = (how if clang else ['-include', c.forced]) + c.words
             c.rows.append('precompiled')
         if c.words and c.words[-1] == '@' + self.path('args'):
             self.put(self.path('args'), '-DARG=%d "@%s"' % (self.value(), self.path('args2')))
@@ -423,9 +426,7 @@ class World:
         some('record', 0.01, '-grecord-gcc-switches -g', '-grecord-command-line' if 'clang' in c.compiler else '-g')
         some('overlay', 0.006, '-ivfsoverlay blob', '-specs=blob', '-fsanitize=address -fsanitize-ignorelist=blob' if 'clang' in c.compiler else '-specs=blob')
         some('width', 0.1, '-fdiagnostics-color=always', '-fmessage-length=40', '-fno-diagnostics-show-caret' if 'clang' not in c.compiler else '-fno-caret-diagnostics', '-fdiagnostics-color=never')
-        clang = '-fsave-optimization-record', '-ftime-trace'
-        gcc = '-fcallgraph-info', '-fdump-tree-gimple'
-        some('more-outputs', 0.02, '-gsplit-dwarf -g', '--coverage', '-fstack-usage', '-save-temps', *(clang if 'clang' in c.compiler else gcc))
+        some('more-outputs', 0.02, '-gsplit-dwarf -g', '--coverage', '-fstack-usage', '-save-temps', *(('-fsave-optimization-record', '-ftime-trace') if clang else ('-fcallgraph-info', '-fdump-tree-gimple')))
         if r.random() < 0.4:
             n = self.number
             some('dependency-file', 1, '-MD', '-MMD', '-MD -MF x%d.d' % n, '-MD -MP -MT tgt', '-MMD -MQ a$b', '-Wp,-MD,w%d.d' % n, '-Wp,-MMD,w%d.d' % n)
