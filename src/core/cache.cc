@@ -139,6 +139,7 @@ Cache::Cache(const cc_open_options* o)
       looker_(usable_state_dir_),
       explain_log_(usable_state_dir_.empty() ? "" : usable_state_dir_ + "/explain"),
       memo_(usable_state_dir_.empty() ? "" : usable_state_dir_ + "/memo", 0x43434d31, 1u << 14),
+      precompiled_texts_(usable_state_dir_.empty() ? "" : usable_state_dir_ + "/precompiled", 0x43435031, 64),
       compilers_(usable_state_dir_, &looker_, &memo_),
       breakers_(usable_state_dir_.empty() ? "" : usable_state_dir_ + "/breakers", 0x43434231, 64),
       verified_(usable_state_dir_.empty() ? "" : usable_state_dir_ + "/verified", 0x43435631, 1u << 10),
@@ -659,6 +660,22 @@ bool Cache::find_entry(Invocation* inv, const Digest& key, bool streams_first, R
   return false;
 }
 
+// The texts among the places of a set that could define a macro. CMake compiles a source of one comment, with the header by -include.
+std::vector<Digest> Cache::texts_of(std::string_view places, const std::vector<Seen>& used, uint64_t e) {
+  PlaceSet set;
+  std::vector<Digest> texts;
+  if (!set.decode(places)) return texts;
+  for (size_t i = 0; i < set.files.size(); i++) {
+    Digest d;
+    std::string text;
+    if (set.files[i].kind != PlaceKind::kInput) continue;
+    looker_.digest(used[i].node, e, &d);  // if it fails, that of no text
+    const bool given = set.files[i].plain && read_file(used[i].node->path.c_str(), &text, 4096) == 0 && sha256(text) == d;
+    if (!given || text.find_first_of("#%?") != text.npos) texts.push_back(d);
+  }
+  return texts;
+}
+
 bool Cache::find_direct(Invocation* inv, uint64_t e, ResultOwner* owner) {
   bool any = false;
   std::string why;
@@ -667,7 +684,8 @@ bool Cache::find_direct(Invocation* inv, uint64_t e, ResultOwner* owner) {
   bool hit = chain_.each_set(inv->tenant, inv->invocation_key, &untrusted, [&](const InputsRecord::Set& s) {
     any = true;
     std::vector<Seen> used;
-    Evaluation ev = evaluate(looker_, memo_, inv->invocation_key, s.places, inv->cwd, e, in_session ? &used : nullptr, inv->relocated());
+    const bool makes = inv->command.makes_precompiled;
+    Evaluation ev = evaluate(looker_, memo_, inv->invocation_key, s.places, inv->cwd, e, in_session || makes ? &used : nullptr, inv->relocated());
     if (!ev.matched) {
       if (why.empty()) why = ev.why;
       return false;
@@ -677,6 +695,7 @@ bool Cache::find_direct(Invocation* inv, uint64_t e, ResultOwner* owner) {
       return false;
     }
     owner->inputs = ev.key;
+    if (makes) owner->texts = texts_of(s.places, used, e);
     if (in_session && !inv->recheck) {
       SessionHit h{inv->declared.empty() ? "" : path_join(inv->cwd, inv->declared[0].path), std::move(used)};
       std::vector<Looker::Node*> fresh;
@@ -738,7 +757,7 @@ int Cache::find(Invocation* inv, const std::string& tenant, uint64_t e, ResultOw
     inv->missed_ns = now_ns();
     inv->direct_refused.clear();
     // In every mode: it also knows the state of directories before the compile, and what must not be opened at all.
-    inv->closure = std::make_unique<Closure>(&looker_, &memo_);
+    inv->closure = std::make_unique<Closure>(&looker_, &memo_, &precompiled_texts_);
     if (!inv->closure->explore(inv->command, *inv->compiler, inv->cwd, e, inv->question.allow_script)) inv->direct_refused = inv->closure->refused();
     if (inv->closure->fatal()) {
       inv->uncacheable = inv->direct_refused;
@@ -870,7 +889,11 @@ int Cache::lookup(Invocation* inv, const char* tenant_c, cc_result* result) {
     }
     if (hit && inv->command.makes_precompiled)
       for (auto& o : en.outputs)
-        if (o.role == "pch") remember_precompiled(&memo_, sha256(o.data), {owner->inputs, session_depth_.load(std::memory_order_acquire) > 0 ? session_epoch_ns_.load(std::memory_order_relaxed) : looked_ns});
+        if (o.role == "pch") {
+          const Digest bytes = sha256(o.data);
+          remember_texts(&precompiled_texts_, bytes, owner->texts);
+          remember_precompiled(&memo_, bytes, {owner->inputs, session_depth_.load(std::memory_order_acquire) > 0 ? session_epoch_ns_.load(std::memory_order_relaxed) : looked_ns});
+        }
     if (!hit) {
       inv->next_task = CC_TASK_COMPILE;
       // Not to be stored again, and nothing was learnt that a store would need.
@@ -1132,7 +1155,8 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
     if (!inv->closure->finish(ev, now, &set.places)) {
       why = inv->closure->refused();
     } else {
-      Evaluation found = evaluate(looker_, memo_, inv->invocation_key, set.places, inv->cwd, now, nullptr, inv->relocated());
+      std::vector<Seen> used;
+      Evaluation found = evaluate(looker_, memo_, inv->invocation_key, set.places, inv->cwd, now, inv->command.makes_precompiled ? &used : nullptr, inv->relocated());
       Digest source;
       if (!found.matched) {
         why = found.why + " during the compile";
@@ -1145,7 +1169,11 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
         set.here = shows_cwd(*inv, e);
         set.apart = inv->relocation && (!fold_result(*inv, found.folded, &e, &pub->own) || inv->maps_withheld);
         for (auto& o : e.outputs)
-          if (o.role == "pch") remember_precompiled(&memo_, sha256(o.data), {found.key, stored_ns});
+          if (o.role == "pch") {
+            const Digest bytes = sha256(o.data);
+            remember_texts(&precompiled_texts_, bytes, texts_of(set.places, used, now));
+            remember_precompiled(&memo_, bytes, {found.key, stored_ns});
+          }
         pub->has_set = true;
         pub->invocation_key = inv->invocation_key;
         add_key(key_of(*inv, set, found.key));

@@ -41,6 +41,7 @@ struct ResultOwner {
   std::deque<std::string> unfolded;
   std::string reason;
   Digest inputs;  // of a direct hit: the key that its inputs gave
+  std::vector<Digest> texts;  // of a precompiled header: what it was made of
 };
 
 class Cache {
@@ -128,6 +129,7 @@ class Cache {
   // The answer of a lookup before anything is delivered: 1 found, 0 miss (reason set).
   int find(Invocation* inv, const std::string& tenant, uint64_t epoch, ResultOwner* owner);
   bool find_direct(Invocation* inv, uint64_t epoch, ResultOwner* owner);
+  std::vector<Digest> texts_of(std::string_view places, const std::vector<Seen>& used, uint64_t epoch);
   EntryState check_blob(size_t link, const Address& a, std::string_view bytes, std::string* why) const;
   // Whether a hit of it is to be compiled again; what came of that.
   bool draw_recheck(const Invocation& inv) const;
@@ -183,6 +185,7 @@ class Cache {
   Looker looker_;
   ExplainLog explain_log_;
   Table memo_;
+  BlobLog precompiled_texts_;
   CompilerStore compilers_;
   FoundPrograms programs_;
   CancelSignal cancel_;

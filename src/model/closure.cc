@@ -797,6 +797,11 @@ bool Closure::check_precompiled(uint64_t epoch) {
   Precompiled made;
   if (now.error || !(now.id == precompiled_id_) || looker_->digest(precompiled_node_, epoch, &digest) != 0) return refuse(path + " changed during the compile");
   if (!find_precompiled(*memo_, digest, &made)) return refuse("the precompiled header " + path + " was not made through the cache");
+  // Of another header, or by another search path, it would bring macros of texts that nobody judges.
+  std::vector<Digest> texts;
+  for (auto& f : files_)
+    if (f.scan) texts.push_back(f.digest);
+  if (!made_of_these(precompiled_texts_, digest, texts)) return refuse("the precompiled header " + path + " was made of other texts than its header leads to");
   std::set<size_t> seen = {precompiled_header_};
   for (std::vector<size_t> todo = {precompiled_header_}; !todo.empty();) {
     const File& f = files_[todo.back()];

@@ -24,7 +24,7 @@ bool parse_depfile(std::string_view text, std::vector<std::string>* prerequisite
 
 class Closure {
  public:
-  Closure(Looker* looker, Table* memo) : looker_(looker), memo_(memo) {}
+  Closure(Looker* looker, Table* memo, BlobLog* precompiled) : looker_(looker), memo_(memo), precompiled_texts_(precompiled) {}
 
   // Before the compile. False: refused() says why its inputs can't be known. `described`: of a compiler that the configuration describes, who may define macros
   // that no text shows.
@@ -148,6 +148,7 @@ class Closure {
 
   Looker* looker_;
   Table* memo_;
+  BlobLog* precompiled_texts_;
   const Command* command_ = nullptr;
   std::string cwd_;
   uint64_t epoch_ = 0;

@@ -5,6 +5,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <cstdint>
+#include <vector>
 
 #include "base/hash.h"
 #include "base/table.h"
@@ -19,5 +20,10 @@ struct Precompiled {
 // `bytes`: SHA-256 of the file.
 void remember_precompiled(Table* memo, const Digest& bytes, const Precompiled& what);
 bool find_precompiled(Table& memo, const Digest& bytes, Precompiled* what);
+
+// The texts that one was made of, whose macros it brings: nothing ties it to the header that it stands beside.
+void remember_texts(BlobLog* log, const Digest& bytes, const std::vector<Digest>& texts);
+// False if they are not known, or one of them is not among `texts`.
+bool made_of_these(BlobLog* log, const Digest& bytes, const std::vector<Digest>& texts);
 
 }  // namespace cchain

@@ -2796,6 +2796,31 @@ test(name='precompiled_header_by_its_path', compilers=GCC)(precompiled_test(('-O
 
 
 @test(compilers=GCC)
+def precompiled_header_beside_another_header(b):
+    """Its macros are those of texts that the header beside it does not lead to: `#error` in a header that is never to be read, or another -I."""
+    macros = '#define PASTE(a, b) a##b\n#define JOIN(a, b) PASTE(a, b)\n'
+    for name, text in (('real/p.h', macros), ('p.h', '#error not precompiled\n'), ('one/m.h', macros), ('two/m.h', '#define M\n'), ('q.h', '#include <m.h>\n')):
+        b.write(name, text)
+    b.write('a.c', 'const char *f(void) { return JOIN(__TI, ME__); }\n')
+    yield
+
+    def make(out, *words):
+        for hit in (False, True):
+            r, v = b.cached(b.cc, '-x', 'c-header', *words, '-o', out)
+            check(v.hit == hit and r.files[out], 'the precompiled header: %s' % v)
+        b.write(out, r.files[out])
+    make('p.h.gch', '-c', 'real/p.h')
+    make('q.h.gch', '-Ione', '-c', 'q.h')
+    yield
+    for words in (('-include', 'p.h'), ('-Itwo', '-include', 'q.h')):
+        b.refused(b.cc, *words, *C, compare=False, reason='made of other texts')
+    b.refused(b.cc, '-Ione', '-include', 'q.h', *C, compare=False, reason='__TIME__')
+    b.write('a.c', 'int f(void) { return JOIN(1, 2); }\n')
+    yield
+    b.proven(b.cc, '-Ione', '-include', 'q.h', *C)
+
+
+@test(compilers=GCC)
 def gch_there_from_the_start(b):
     b.write('a.c', SRC)
     b.write('h.h', header(11))
