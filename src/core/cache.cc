@@ -64,8 +64,22 @@ Digest apart_key(const Digest& key, const Bases& bases) {
   return h.finish();
 }
 
+// Of a result that shows the working directory.
+Digest here_key(const Digest& key, const Invocation& inv) {
+  const char* pwd = inv.env.get("PWD");
+  auto path = [&](std::string p) { return inv.relocation ? inv.bases()->fold(p) : p; };
+  KeyHasher h("cchain here 1");
+  h.field("key", key);
+  h.field("cwd", path(inv.cwd));
+  h.field("pwd", path(pwd ? pwd : ""));
+  return h.finish();
+}
+
 // Where the entry of a set lies, before its diagnostic class.
-Digest key_of(const Invocation& inv, const InputsRecord::Set& set, const Digest& key) { return set.apart && inv.relocation ? apart_key(key, *inv.bases()) : key; }
+Digest key_of(const Invocation& inv, const InputsRecord::Set& set, Digest key) {
+  if (set.here) key = here_key(key, inv);
+  return set.apart && inv.relocation ? apart_key(key, *inv.bases()) : key;
+}
 
 // Whether a text search in an output finds each path that it holds: nothing in it is compressed.
 bool shows_paths(std::string_view d) {
@@ -83,6 +97,19 @@ bool shows_paths(std::string_view d) {
   };
   if (d.size() < EI_NIDENT || memcmp(d.data(), ELFMAG, SELFMAG) != 0) return d.substr(0, 4) != "BC\xC0\xDE" && d.substr(0, 4) != "\xDE\xC0\x17\x0B";
   return d[EI_CLASS] == ELFCLASS64 ? plain(Elf64_Ehdr{}, Elf64_Shdr{}) : plain(Elf32_Ehdr{}, Elf32_Shdr{});
+}
+
+// Whether outputs show the working directory where no option says that they may: the assembler writes it for the .file and .loc of any text.
+bool shows_cwd(const Invocation& inv, const Entry& e) {
+  if (inv.command.cwd_matters) return false;
+  std::vector<std::string> dirs = {inv.cwd};
+  if (const char* pwd = inv.env.get("PWD")) dirs.emplace_back(pwd);
+  for (size_t i = 0, n = inv.relocation ? dirs.size() : 0; i < n; i++)
+    if (const std::string folded = inv.bases()->fold(dirs[i]); folded != dirs[i]) dirs.push_back(Bases::name(static_cast<size_t>(folded[1] - '0')) + folded.substr(2));
+  auto shows = [&](std::string_view d) {
+    return !shows_paths(d) || std::any_of(dirs.begin(), dirs.end(), [&](const std::string& dir) { return !dir.empty() && memmem(d.data(), d.size(), dir.data(), dir.size()); });
+  };
+  return std::any_of(e.outputs.begin(), e.outputs.end(), [&](const EntryOutput& o) { return o.role != "depfile" && shows(o.data); });
 }
 
 Digest class_key(const Digest& key, std::string_view stream_class) {
@@ -391,18 +418,9 @@ void Cache::task(Invocation* inv, cc_task* out) {
     inv->next_task = inv->uncacheable.empty() ? CC_TASK_NONE : CC_TASK_COMPILE;
     if (inv->next_task == CC_TASK_NONE) return hand_out(CC_TASK_NONE, {}, {}, inv->cwd, 0);
   }
-  if (inv->next_task == CC_TASK_PREPROCESS) {
-    inv->preprocess_start_ns = now_ns();
-    return hand_out(CC_TASK_PREPROCESS, preprocess_command(*inv), {}, inv->cwd, kBoth);
-  }
-  if (inv->from_key) return hand_out(CC_TASK_COMPILE, {}, {}, inv->cwd, 0);
-  if (!inv->uncacheable.empty()) return hand_out(CC_TASK_COMPILE, inv->argv, {}, inv->cwd, 0);
-  std::vector<std::string> extra;
-  const Command& c = inv->command;
-  inv->close_temporaries();
-  // In memory: no full, read-only or vanished folder of ours may break a compile. A launcher in front of the compiler may want a file that it can replace.
+  // In memory: no full, read-only or vanished folder of ours may break a compile.
   auto temporary = [&](Fd* fd) {
-    if (inv->launchers.compiler_index > 0 || prctl(PR_GET_DUMPABLE) != 1) return std::string();
+    if (prctl(PR_GET_DUMPABLE) != 1) return std::string();
     *fd = Fd(memfd_create("cchain", MFD_CLOEXEC));
     std::string path = "/proc/" + std::to_string(pid_) + "/fd/" + std::to_string(fd->get());
     FileId named, ours;
@@ -410,12 +428,26 @@ void Cache::task(Invocation* inv, cc_task* out) {
     fd->reset();
     return std::string();
   };
+  if (inv->next_task == CC_TASK_PREPROCESS) {
+    inv->close_temporaries();
+    inv->preprocess_start_ns = now_ns();
+    argv = preprocess_command(*inv);
+    if (inv->shows_more_than_text())
+      if (std::string path = temporary(&inv->deps_fd); !path.empty()) argv.insert(argv.begin() + 1, {inv->command.deps == Command::kMMD ? "-MMD" : "-MD", "-MF", path});
+    return hand_out(CC_TASK_PREPROCESS, std::move(argv), {}, inv->cwd, kBoth);
+  }
+  if (inv->from_key) return hand_out(CC_TASK_COMPILE, {}, {}, inv->cwd, 0);
+  if (!inv->uncacheable.empty()) return hand_out(CC_TASK_COMPILE, inv->argv, {}, inv->cwd, 0);
+  std::vector<std::string> extra;
+  const Command& c = inv->command;
+  inv->close_temporaries();
+  const bool launched = inv->launchers.compiler_index > 0;  // a launcher may want a file that it can replace
   const bool assembles = c.family == Family::kGcc && !inv->declared.empty() && inv->declared[0].role == "object";
   if (inv->missed && inv->closure) {
     std::string path;
-    if (c.deps == Command::kNone && c.reads_headers() && !(path = temporary(&inv->deps_fd)).empty()) extra.insert(extra.end(), {"-MD", "-MF", path});
+    if (!launched && c.deps == Command::kNone && c.reads_headers() && !(path = temporary(&inv->deps_fd)).empty()) extra.insert(extra.end(), {"-MD", "-MF", path});
     // What the assembler read is known for certain by its own word only.
-    if (assembles && !(path = temporary(&inv->asm_deps_fd)).empty()) extra.push_back("-Wa,--MD," + path);
+    if (!launched && assembles && !(path = temporary(&inv->asm_deps_fd)).empty()) extra.push_back("-Wa,--MD," + path);
     std::vector<std::string> outputs;
     for (auto& d : inv->declared) outputs.push_back(path_join(inv->cwd, d.path));
     inv->closure->watch(outputs);
@@ -452,6 +484,16 @@ void Cache::task_done(Invocation* inv, const cc_task_result& r) {
     inv->preprocess_refused = "the preprocessor failed";
     return;
   }
+  if (out.empty()) {
+    inv->preprocess_refused = "the preprocessor printed nothing";
+    return;
+  }
+  std::string shown;
+  std::vector<std::string> listed;
+  if (inv->shows_more_than_text() && !(inv->deps_fd && read_fd(inv->deps_fd.get(), &shown, 64u << 20) == 0 && parse_depfile(shown, &listed))) {
+    inv->preprocess_refused = "the preprocessor does not say what it read";
+    return;
+  }
   ScanResult s = scan(out);
   if (s.flags & (kScanDependency | kScanPch | kScanModule | kScanAsmFile | kScanAsmDoubt | kScanEmbed)) {
     inv->preprocess_refused = "the preprocessed source has a pragma, module or assembler text that reads other files";
@@ -476,12 +518,14 @@ void Cache::task_done(Invocation* inv, const cc_task_result& r) {
     auto [it, fresh] = files.try_emplace(name, system);
     if (!fresh) it->second = it->second && system;
   }
+  for (auto& name : listed) files.try_emplace(name, false);
   uint64_t e = looker_.new_epoch();
   KeyHasher h("cchain preprocessed 1");
   h.field("base", inv->base_key);
   h.field("text", sha256(out));
   // What it warns of by itself is not in the text.
   h.field("said", err);
+  for (auto& name : listed) h.field("listed", name);
   // Comments steer warnings, columns reach some objects, and both are not in the text.
   const bool exact = inv->command.warnings || inv->command.columns_matter || out.find("__builtin_COLUMN") != out.npos || out.find("source_location") != out.npos;
   auto add = [&](const std::string& name, bool system, std::string* digests) {
@@ -688,7 +732,7 @@ int Cache::find(Invocation* inv, const std::string& tenant, uint64_t e, ResultOw
     }
     inv->missed = false;
     if (prefetcher_) prefetcher_->passed(inv->invocation_key);
-    if (!config_.recache && uses_direct() && find_direct(inv, e, owner)) {
+    if (!config_.recache && uses_direct(*inv) && find_direct(inv, e, owner)) {
       if (!inv->recheck) return 1;
       set_aside();
     }
@@ -704,7 +748,7 @@ int Cache::find(Invocation* inv, const std::string& tenant, uint64_t e, ResultOw
     if (!inv->closure->explore(inv->command, *inv->compiler, inv->cwd, e, inv->question.allow_script)) inv->direct_refused = inv->closure->refused();
     if (inv->closure->fatal()) {
       inv->uncacheable = inv->direct_refused;
-    } else if (!uses_direct()) {
+    } else if (!uses_direct(*inv)) {
       inv->direct_refused = "the mode is preprocess";
     }
   }
@@ -720,6 +764,8 @@ int Cache::find(Invocation* inv, const std::string& tenant, uint64_t e, ResultOw
       inv->preprocess_refused = "-g3 records macros that the preprocessed source does not show";
     else if (inv->command.language == Language::kAsm || inv->command.language == Language::kAsmCpp)
       inv->preprocess_refused = "assembler source";
+    else if (inv->command.is_preprocessed())
+      inv->preprocess_refused = "the source is preprocessed already";
     if (inv->preprocess_refused.empty()) {
       inv->next_task = CC_TASK_PREPROCESS;
       owner->reason = "the preprocessed source is needed";
@@ -728,7 +774,8 @@ int Cache::find(Invocation* inv, const std::string& tenant, uint64_t e, ResultOw
     inv->preprocessed = true;
   }
   if (uses_preprocess() && inv->preprocess_refused.empty() && !config_.recache && !inv->to_recheck) {
-    if (find_entry(inv, inv->preprocessed_key, false, owner, &inv->preprocessed_streams_key)) {
+    const Digest here = here_key(inv->preprocessed_key, *inv), streams_here = here_key(inv->preprocessed_streams_key, *inv);
+    if (find_entry(inv, inv->preprocessed_key, false, owner, &inv->preprocessed_streams_key) || find_entry(inv, here, false, owner, &streams_here)) {
       if (!inv->recheck) return 1;
       set_aside();
     } else {
@@ -741,7 +788,7 @@ int Cache::find(Invocation* inv, const std::string& tenant, uint64_t e, ResultOw
   bool direct_out = !inv->direct_refused.empty();
   bool preprocess_out = !uses_preprocess() || !inv->preprocess_refused.empty() || (inv->to_recheck && !inv->preprocessed);
   if (direct_out && preprocess_out) {
-    inv->uncacheable = uses_direct() ? inv->direct_refused : inv->preprocess_refused;
+    inv->uncacheable = uses_direct(*inv) ? inv->direct_refused : inv->preprocess_refused;
     owner->reason = inv->uncacheable;
   }
   return 0;
@@ -876,7 +923,9 @@ int Cache::lookup(Invocation* inv, const char* tenant_c, cc_result* result) {
       const Entry& en = owner->found.e;
       set.streams = !en.stdout_data.empty() || !en.stderr_data.empty();
       if (found.matched) {
-        chain_.put_entry(tenant, set.streams ? class_key(found.key, inv->stream_class) : found.key, en, "{}", false);
+        set.here = shows_cwd(*inv, en);
+        const Digest key = key_of(*inv, set, found.key);
+        chain_.put_entry(tenant, set.streams ? class_key(key, inv->stream_class) : key, en, "{}", false);
         chain_.put_set(tenant, inv->invocation_key, set);
       }
     }
@@ -1089,7 +1138,8 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
     if (!inv->closure->finish(ev, now, &set.places)) {
       why = inv->closure->refused();
     } else {
-      Evaluation found = evaluate(looker_, memo_, inv->invocation_key, set.places, inv->cwd, now, nullptr, inv->relocated());
+      std::vector<Seen> used;
+      Evaluation found = evaluate(looker_, memo_, inv->invocation_key, set.places, inv->cwd, now, inv->command.makes_precompiled ? &used : nullptr, inv->relocated());
       Digest source;
       if (!found.matched) {
         why = found.why + " during the compile";
@@ -1099,6 +1149,7 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
         why = "the compiler changed during the compile";
       } else {
         set.streams = streams;
+        set.here = shows_cwd(*inv, e);
         // What was made without maps would bring paths into objects that are made with them.
         if (inv->command.makes_precompiled && inv->relocation && inv->maps_withheld) refuse("a precompiled header that may look for a file by __FILE__, which base_dirs would change");
         set.apart = inv->relocation && (!fold_result(*inv, found.folded, &e, &pub->own) || inv->maps_withheld || inv->command.makes_precompiled);
@@ -1129,7 +1180,8 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
     }
     if (inv->closure->has_date(names, ev.source_date_epoch, now)) against = "__DATE__, __TIME__ or __TIMESTAMP__, or pieces of them";
     if (against.empty()) {
-      add_key(streams ? inv->preprocessed_streams_key : inv->preprocessed_key);
+      const Digest& key = streams ? inv->preprocessed_streams_key : inv->preprocessed_key;
+      add_key(shows_cwd(*inv, e) ? here_key(key, *inv) : key);
     } else {
       why = against;
     }

@@ -146,6 +146,8 @@ class Cache {
   bool keys(Invocation* inv, const std::string& tenant, uint64_t epoch, std::string* why);
   bool collect_outputs(const Invocation* inv, const cc_result& result, TakenOutputs* taken) const;
   bool uses_direct() const { return config_.mode != Mode::kPreprocess; }
+  // What is preprocessed already is its own preprocessed text, of which no compiler prints another.
+  bool uses_direct(const Invocation& inv) const { return uses_direct() || inv.command.is_preprocessed(); }
   bool uses_preprocess() const { return config_.mode != Mode::kDirect; }
   void count_uncacheable(const std::string& why);
   void count_miss(const std::string& why);

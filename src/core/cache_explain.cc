@@ -183,7 +183,7 @@ void Cache::write_now(JsonWriter* w, const ExplainRecord& last, const ExplainRec
   } else {
     inv = understand(last.argv, last.argv.empty() ? "its command is not remembered" : "", env, "", &how);
     if (chain_.empty() && inv->uncacheable.empty()) inv->uncacheable = "no layer is configured";
-    if (inv->uncacheable.empty() && keys(inv.get(), last.tenant, e, &why) && !config_.recache) hit = uses_direct() && find_direct(inv.get(), e, &owner);
+    if (inv->uncacheable.empty() && keys(inv.get(), last.tenant, e, &why) && !config_.recache) hit = uses_direct(*inv) && find_direct(inv.get(), e, &owner);
   }
   if (hit) {
     answer("hit", "");
@@ -194,7 +194,7 @@ void Cache::write_now(JsonWriter* w, const ExplainRecord& last, const ExplainRec
     answer("miss", "recache is on");
   } else if (!inv->keys_known && !last.from_key) {
     answer("miss", inv->compiler_changed.empty() ? why : "the compiler is asked anew: " + inv->compiler_changed);
-  } else if (!uses_direct()) {
+  } else if (!uses_direct(*inv)) {
     answer("unknown", "the mode is preprocess: the preprocessor would have to be run");
   } else {
     ExplainRecord now = explain_record(*inv, ExplainRecord::kMiss, "");

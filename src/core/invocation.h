@@ -107,6 +107,8 @@ struct Invocation {
   std::vector<cc_output> outputs_c;
   std::unique_ptr<TakenOutputs> taken;  // by a store that is still to come
 
+  // clang's dependency files name what was tested for or left out, of which its preprocessed text shows nothing.
+  bool shows_more_than_text() const { return command.family == Family::kClang && command.deps != Command::kNone; }
   const Relocation* relocated() const { return relocation ? &*relocation : nullptr; }
   const Bases* bases() const { return relocation ? relocation->bases : nullptr; }
   void close_temporaries() { deps_fd.reset(), asm_deps_fd.reset(); }

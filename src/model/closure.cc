@@ -229,6 +229,7 @@ bool Closure::scan_file(size_t i) {
   if (int e = looker_->scan(node, epoch_, assembler, &scan)) return refuse(node->path + ": " + strerror(e));
   files_[i].scan = scan;
   if (scan->flags & kScanAsmDoubt && !files_[i].own) asm_doubt_ = true;
+  if (command_->is_preprocessed() && command_->has_directives() && !scan->operands.empty()) return refuse("an include directive or existence test in a source that is preprocessed already");
   if (!command_->reads_headers()) return true;
   std::string dir = files_[i].dir;
   for (const ScanOperand& op : scan->operands) {
@@ -897,7 +898,7 @@ bool Closure::check_flags(uint32_t flags, const std::string& where, bool own, co
   // gcc's assembler will say what it has read.
   const bool told = e.assembler_read_nothing || (early && gch_);
   if (flags & kScanAsmFile && assembles && !told) return in(".incbin or .include");
-  if (command_->reads_headers()) {
+  if (command_->has_directives()) {
     if (flags & kScanComputedInclude) return in("an #include of a macro");
     if (flags & kScanComputedHas) return in("a __has_include of a macro");
     if (flags & kScanDate && !(e.source_date_epoch && command_->family == Family::kGcc)) return in("__DATE__ or __TIME__");

@@ -699,6 +699,11 @@ Command parse_command(Family family, std::string_view compiler_base, const std::
 
 std::vector<std::vector<std::string>> divide_command(Family family, std::string_view compiler_base, const std::vector<std::string>& args,
                                                      const std::function<bool(const std::string&)>& exists) {
+  // What the driver itself says, it says once: gcc of these words, and clang, where that is an error, before it compiles anything.
+  auto told_once = [&](const std::string& w) {
+    return family == Family::kClang ? w.starts_with("-Werror") : w.starts_with("-mcpu=") || w == "-mintel-syntax" || w == "-mno-intel-syntax" || w == "-msse5";
+  };
+  if (std::any_of(args.begin(), args.end(), told_once)) return {};
   const std::vector<size_t> sources = Parser(family, compiler_base, args).divide();
   std::vector<std::vector<std::string>> parts;
   std::set<std::string> written, read;

@@ -71,8 +71,12 @@ struct Command {
                                           // (a canonical string for the key; empty if kNone)
   bool dep_phony = false;                 // -MP
 
-  // Whether it is preprocessed at all.
-  bool reads_headers() const { return language != Language::kCPreprocessed && language != Language::kCxxPreprocessed && language != Language::kAsm; }
+  // Whether its source is preprocessed already, as its name or -x says.
+  bool is_preprocessed() const { return language == Language::kCPreprocessed || language == Language::kCxxPreprocessed; }
+  // Whether it is preprocessed with a search path.
+  bool reads_headers() const { return !is_preprocessed() && language != Language::kAsm; }
+  // Whether directives and macros in it mean something: clang takes no notice of a source's being preprocessed, but has no search path then.
+  bool has_directives() const { return reads_headers() || (family == Family::kClang && is_preprocessed()); }
 
   bool runs_objcopy = false;              // gcc takes the object apart by it
   bool output_matters = false;            // the output's name reaches the object or what stands beside it (coverage, split DWARF)

@@ -58,8 +58,9 @@ struct InputsRecord {
     bool streams = false;  // hint: the entry it leads to has diagnostics, so its key is that of a class
     std::string places;
     bool apart = false;    // hint: the entry is of one checkout only (relocate.h), so its key holds the base folders
-    uint64_t flags() const { return (streams ? 1u : 0u) | (apart ? 2u : 0u); }
-    void set_flags(uint64_t flags) { streams = flags & 1, apart = flags & 2; }
+    bool here = false;     // hint: the entry shows the working directory, which no option told to be of any matter, so its key holds that
+    uint64_t flags() const { return (streams ? 1u : 0u) | (apart ? 2u : 0u) | (here ? 4u : 0u); }
+    void set_flags(uint64_t flags) { streams = flags & 1, apart = flags & 2, here = flags & 4; }
   };
   static constexpr size_t kMaxSets = 16;
   std::vector<Set> sets;  // newest first

@@ -2992,6 +2992,31 @@ for _name, _what in {'': '"p.h"', '_by_another_name': '"../inc/p.h"', '_by_its_p
 
 
 @test(compilers=GCC)
+def precompiled_header_beside_another_header(b):
+    """Its macros are those of texts that the header beside it does not lead to: `#error` in a header that is never to be read, or another -I."""
+    macros = '#define PASTE(a, b) a##b\n#define JOIN(a, b) PASTE(a, b)\n'
+    for name, text in (('real/p.h', macros), ('p.h', '#error not precompiled\n'), ('one/m.h', macros), ('two/m.h', '#define M\n'), ('q.h', '#include <m.h>\n')):
+        b.write(name, text)
+    b.write('a.c', 'const char *f(void) { return JOIN(__TI, ME__); }\n')
+    yield
+
+    def make(out, *words):
+        for hit in (False, True):
+            r, v = b.cached(b.cc, '-x', 'c-header', *words, '-o', out)
+            check(v.hit == hit and r.files[out], 'the precompiled header: %s' % v)
+        b.write(out, r.files[out])
+    make('p.h.gch', '-c', 'real/p.h')
+    make('q.h.gch', '-Ione', '-c', 'q.h')
+    yield
+    for words in (('-include', 'p.h'), ('-Itwo', '-include', 'q.h')):
+        b.refused(b.cc, *words, *C, compare=False, reason='made of other texts|pasted')
+    b.refused(b.cc, '-Ione', '-include', 'q.h', *C, compare=False, reason='__TIME__')
+    b.write('a.c', 'int f(void) { return JOIN(1, 2); }\n')
+    yield
+    b.proven(b.cc, '-Ione', '-include', 'q.h', *C)
+
+
+@test(compilers=GCC)
 def gch_there_from_the_start(b):
     b.write('a.c', SRC)
     b.write('h.h', header(11))
@@ -3606,6 +3631,81 @@ def dependencies_in_preprocess_mode(b):
     yield
     b.same(*args, what='one more header without text')
     b.same(*args)
+
+
+@test(CLANG, modes=('preprocess', 'direct+preprocess'))
+def dependencies_that_the_preprocessed_text_does_not_show(b):
+    """clang lists what was tested for and what #pragma once left out: its -E shows neither."""
+    args = (b.cc, *CD)
+    rest = 'int f(void) { return 1; }\n'
+    b.write('a.c', '#if __has_include("opt.h")\n#endif\n' + rest)
+    b.write('h.h', '#pragma once\nint h;\n')
+    b.link('g.h', 'h.h')
+    yield
+    b.stored(*args)
+    b.hit(*args)
+    b.write('opt.h')
+    b.fresh(*args)
+    yield
+    b.same(*args)
+    b.hit(*args)
+    b.remove('opt.h')
+    b.same(*args)
+    twice = '#include "h.h"\n#include "g.h"\n' + rest
+    b.write('a.c', twice)
+    yield
+    b.stored(*args)
+    b.hit(*args)
+    b.write('a.c', twice.replace('#include "g.h"', ''))
+    b.fresh(*args)
+
+
+@test(modes=MODES)
+def preprocessed_source_changes(b):
+    """No compiler prints a preprocessed text of what is one."""
+    for name, words in (('a.i', ()), ('a.ii', ()), ('a.c', ('-x', 'cpp-output')), ('b.c', ('-x', 'c++-cpp-output'))):
+        args = (b.cc, *words, '-c', name, '-o', 'a.o')
+        b.write(name, 'int f(void) { return 1; }\n')
+        yield
+        b.proven(*args)
+        b.write(name, 'int f(void) { return 2; }\n')
+        b.fresh(*args)
+
+
+@test(CLANG, modes=MODES)
+def preprocessed_source_with_directives(b):
+    """To clang it is a source like any other."""
+    b.write('h.h', header(1))
+    for text, reason in (('#include "h.h"\nint f(void) { return H; }\n', 'include directive'), ('#if __has_include("g.h")\nint f;\n#endif\n', 'existence test'),
+                         ('#define X "h.h"\n#include X\nint f(void) { return H; }\n', 'include directive'), ('#ifdef Y\nconst char *t = __TIME__;\n#endif\n', '__TIME__'),
+                         ('#ifdef Y\n#define C(a, b) a##b\nconst char *t = C(__TI, ME__);\n#endif\n', '__TIME__')):
+        for name in ('a.i', 'a.ii'):
+            b.write(name, text)
+            yield
+            b.refused(b.cc, '-c', name, '-o', 'a.o', reason=reason)
+    b.write('a.i', '# 1 "a.c"\n# 1 "h.h" 1\nint h;\n#pragma pack(4)\n# 2 "a.c" 2\nint f(void) { return h; }\n')
+    yield
+    b.proven(b.cc, '-c', 'a.i', '-o', 'a.o')
+
+
+@test(modes=MODES)
+def working_directory_by_the_assembler(b):
+    """It is in the line table of .file and .loc, whatever the options say."""
+    rows = [('a.c', 'void f(void) { __asm__(".file 1 \\"x.c\\"\\n.loc 1 1\\nnop"); }\n')]
+    if b.gcc:
+        rows += [('b.s', '.text\n.file 1 "x.c"\n.loc 1 1\nnop\n'), ('c.S', '.text\n.file 1 "x.c"\n.loc 1 1\nnop\n')]
+    for name, text in rows:
+        for d in ('', 'one/', 'two/'):
+            b.write(d + name, text)
+        yield
+        args = (b.cc, '-c', name, '-o', 'a.o')
+        for d in ('one', 'two', '.', 'one', 'two'):
+            b.cwd = os.path.normpath(b.path(d))
+            v = b.same(*args, what=d)
+            if name == 'a.c':
+                check(v.stored or v.hit, 'it is not cached: %s' % v)
+        b.hit(*args) if b.direct else b.same(*args)
+        b.cwd = b.src
 
 
 @test(modes=MODES)

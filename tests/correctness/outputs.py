@@ -306,7 +306,7 @@ def t_several_sources(b):
                          (['-fstack-usage', '-c', 'a.c', 'b.c', '-MMD', '-MP'], 2), (['a.c', 'b.c', '-c', '-Wunknown-warning', '-fcolor-diagnostics' if b.cc == 'clang' else '-fdiagnostics-color'], 2),
                          (['-c', 'a.c', 'd/c.cc'], 2 if b.cc == 'gcc' else 0), (['-c', 'a.c', 'bad.c', 'b.c'], 3), (['-c', 'bad.c', 'bad.c'], 0),
                          (['-c', 'a.c', 'd/a.c'], 0), (['-c', 'a.c', 'b.c', '-o', 'x.o'], 0), (['-c', 'a.c', 'b.c', '-MD', '-MF', 'x.d'], 0), (['-c', 'a.c', 'b.c', '-save-temps'], 0),
-                         (['-c', 'a.c', 'none.c'], 0), (['-c', '-x', 'c++', 'a.c', '-x', 'none', 'b.c'], 0), (['a.c', 'b.c'], 0)):
+                         (['-c', 'a.c', 'none.c'], 0), (['-c', '-mcpu=generic', 'a.c', 'b.c'], 0 if b.cc == 'gcc' else 2), (['-Werror', '-Wno-cpp', '-Wno-error=#warnings', '-c', 'a.c', 'b.c', '-lm'], 2 if b.cc == 'gcc' else 0), (['-c', '-x', 'c++', 'a.c', '-x', 'none', 'b.c'], 0), (['a.c', 'b.c'], 0)):
         for cc in (b.cc, plus):
             argv = [cc] + FLAGS + words
             b.fresh()

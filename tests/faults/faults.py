@@ -68,7 +68,7 @@ def chosen(n, most):
 def strays(b):
     """What no file of a cache is called."""
     known = ('entry', 'record', 'data', 'index')
-    private = ('digests', 'scans', 'scans.data', 'names', 'names.data', 'breakers', 'memo', 'json', 'json.data', 'journal', 'totals', 'lock', 'epoch')
+    private = ('digests', 'scans', 'scans.data', 'names', 'names.data', 'breakers', 'memo', 'json', 'json.data', 'precompiled', 'precompiled.data', 'journal', 'totals', 'lock', 'epoch')
     left = []
     for at, dirs, files in os.walk(b.cache):
         for f in files:
