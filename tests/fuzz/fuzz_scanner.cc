@@ -30,7 +30,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     ScanResult r = scan(text, assembler);
     round_trip(r);
     if (size % 8 == 0) CHECK(r == scan(text, assembler));
-    for (auto& o : r.operands) CHECK(!o.name.empty());
+    for (auto& o : r.operands) CHECK(!o.name.empty() || (o.kind == ScanOperand::kGuarded && o.quoted));  // an #include of what macros make, in no branch
     for (auto& alias : r.has_aliases) alias_escapes(text, alias);
   }
   alias_escapes(text, "HI");
