@@ -5,13 +5,13 @@ CORRECTNESS := tests/correctness/inputs.py tests/correctness/outputs.py tests/co
 # Those that are quick and need no server but what is in the test; the rest is `make test-servers`.
 REMOTE_TESTS := tests/remote/test_http.py tests/remote/test_host.py tests/remote/test_redis.py tests/remote/test_signed.py tests/remote/test_s3.py::keys_from tests/remote/test_command.py::machines
 HEAVY_TESTS := tests/correctness/relocate.py
-TEST_SCRIPTS := tests/cli/run.sh::$(B)/cchain tests/cli/sign.sh::$(B)/cchain tests/cli/tell.py $(REMOTE_TESTS) $(CORRECTNESS:%=%::--core) tests/differential/differential.py tests/correctness/precompiled_project.py
+TEST_SCRIPTS := tests/cli/run.sh::$(B)/cchain tests/cli/sign.sh::$(B)/cchain tests/cli/tell.py $(REMOTE_TESTS) $(CORRECTNESS:%=%::--core) tests/differential/differential.py tests/correctness/precompiled_project.py::--core
 
 test-packages:
 	tests/tools/packages.sh test
 test: test-packages ## run all tests (installs what they need first)
 	$(MAKE) --no-print-directory -j$$(nproc) all test-programs
-	TEST_LANES=2 tests/tools/run-tests.sh $(B)/test-logs $(UNIT_TESTS) $(ABI_TESTS) $(foreach f,$(FUZZ),$(f)::tests/fuzz/corpus/$(patsubst replay_%,%,$(notdir $(f)))) $(TEST_SCRIPTS)
+	TEST_LANES=2 TEST_TIMEOUT=900 tests/tools/run-tests.sh $(B)/test-logs $(UNIT_TESTS) $(ABI_TESTS) $(foreach f,$(FUZZ),$(f)::tests/fuzz/corpus/$(patsubst replay_%,%,$(notdir $(f)))) $(TEST_SCRIPTS)
 test-programs: $(UNIT_TESTS) $(ABI_TESTS) $(FUZZ)
 
 # `make test` stays below ten minutes on two cores; what is left out is in test-sanitized and, with the servers, in test-servers: .ci/run calls all three.
@@ -27,7 +27,7 @@ test-tsan: ## tests with threads under the thread sanitizer
 soak: soak-tables
 soak-tables: test-packages ## part of soak: all variants of the correctness tables in every mode, and the differential generator
 	$(MAKE) --no-print-directory -j$$(nproc) all
-	TEST_TIMEOUT=14400 tests/tools/run-tests.sh $(B)/soak-logs $(CORRECTNESS) tests/correctness/relocate.py tests/correctness/relocate_project.py tests/differential/differential.py::--soak tests/differential/planted.py
+	TEST_TIMEOUT=14400 tests/tools/run-tests.sh $(B)/soak-logs $(CORRECTNESS) tests/correctness/relocate.py tests/correctness/relocate_project.py tests/correctness/precompiled_project.py tests/differential/differential.py::--soak tests/differential/planted.py
 	$(MAKE) --no-print-directory soak-ninja
 
 test-servers: test-packages ## tests of the remote layers against real servers (what is not installed is skipped, with the reason), and the heavy rest

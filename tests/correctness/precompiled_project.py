@@ -5,7 +5,7 @@ build each time. clang writes the times of files into precompiled headers, unles
 
 A second checkout elsewhere makes its own precompiled headers, and shares the rest ("base_dirs").
 
-  precompiled_project.py [NAME…]     NAME: command-gcc, command-clang, command-clang-untimed, second-gcc, second-clang, ninja-gcc, ninja-clang
+  precompiled_project.py [--core | NAME…]     --core: three of them; NAME: command-gcc, command-clang, command-clang-untimed, second-gcc, second-clang, ninja-gcc, ninja-clang
 """
 import glob
 import hashlib
@@ -140,7 +140,7 @@ def second(root, cc):
 
 
 def main():
-    wanted = [a for a in sys.argv[1:] if not a.startswith('-')]
+    wanted = ['command-gcc', 'command-clang', 'ninja-gcc'] if '--core' in sys.argv else [a for a in sys.argv[1:] if not a.startswith('-')]
     for door in ('command', 'second', 'ninja'):
         for kind in ('gcc', 'clang', 'clang-untimed') if door == 'command' else ('gcc', 'clang'):
             name, cc = '%s-%s' % (door, kind), kind.split('-')[0]
