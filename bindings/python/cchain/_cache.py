@@ -604,15 +604,22 @@ def _check(cache: Cache, status: int) -> int:
 
 def _take(c: Any, status: int) -> Result:
     """What a look-up has filled, as Python's own; the library's is freed."""
-    result = Result(status > 0, _text(c.reason or b""))
+    reason = c.reason
+    result = Result(status > 0, _text(reason) if reason else "")
     if status > 0:
-        result.exit_status, result.layer, result.duration_ms = c.exit_status, c.layer, c.duration_ms
-        result.stdout = _bytes(c.stdout_data, c.stdout_size)
-        result.stderr = _bytes(c.stderr_data, c.stderr_size)
+        # What is as the class has it is left alone: after the system calls of a look-up no line of this is in the processor's caches.
+        result.layer, result.duration_ms = c.layer, c.duration_ms
+        if c.exit_status:
+            result.exit_status = c.exit_status
+        if c.stdout_size:
+            result.stdout = _bytes(c.stdout_data, c.stdout_size)
+        if c.stderr_size:
+            result.stderr = _bytes(c.stderr_data, c.stderr_size)
         if c.output_count:
             kept = [_output(o)._replace(data=_bytes(o.data, o.size)) for o in c.outputs[: c.output_count]]
             result.outputs = {output.role: output for output in kept}
-    _clear(c)
+    if c.owner:
+        _clear(c)
     return result
 
 
