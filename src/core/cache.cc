@@ -1100,6 +1100,7 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
   Closure::Evidence ev;
   ev.bases = inv->bases();
   ev.as_spelled = inv->as_spelled;
+  ev.shows_lines = streams;
   ev.source_date_epoch = inv->env.get("SOURCE_DATE_EPOCH");
   for (const char* name : {"C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH", "GCC_EXEC_PREFIX"}) ev.system_dirs_by_variable = ev.system_dirs_by_variable || inv->env.get(name);
   std::vector<std::string> read, assembled;
@@ -1130,7 +1131,7 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
     }
     ev.assembler_read_nothing = true;
   }
-  if (inv->closure && inv->closure->ways_unchanged(output_paths)) ev.outputs = &output_paths;
+  if (inv->closure && inv->closure->ways_unchanged(output_paths, streams)) ev.outputs = &output_paths;
   else refuse(inv->closure ? inv->closure->refused() : "its inputs are not known");
   if (inv->direct_refused.empty()) {
     InputsRecord::Set& set = pub->set;

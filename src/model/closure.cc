@@ -249,6 +249,65 @@ bool Closure::scan_file(size_t i) {
   return true;
 }
 
+// Whatever can't be looked at matters only if something is shown.
+void Closure::note_shown() {
+  std::map<std::string_view, size_t> index;
+  for (auto& f : files_) {
+    if (!f.scan) continue;
+    for (auto& name : f.scan->lines) {
+      auto [it, fresh] = index.try_emplace(name, shown_.size());
+      f.shown.push_back(it->second);
+      if (!fresh) continue;
+      Shown& s = shown_.emplace_back();
+      s.name = name;
+      std::string watched(path_dir(name)), rest(path_base(name));
+      Looker::Node* node = looker_->node(absolute(watched));
+      descend(&node, &watched, &rest);
+      if (looker_->absent(node, rest, epoch_)) {
+        s.absent.test = true;  // no dependency file names it
+        s.absent.absent.push_back({watched, node, rest});
+        continue;
+      }
+      s.node = looker_->node(absolute(name));
+      s.look = looker_->look(s.node, epoch_, &s.looked_ns);
+      if (!s.look.error && s.look.id.is_regular()) s.look.error = looker_->digest(s.node, epoch_, &s.digest);
+    }
+  }
+}
+
+bool Closure::add_shown(PlaceSetBuilder* set, uint64_t epoch) {
+  std::set<size_t> shown;
+  for (auto& f : files_) {
+    if (!f.read) continue;
+    if (f.scan->flags & kScanLineDoubt) return refuse("a #line that could name any file, in " + f.node->path);
+    shown.insert(f.shown.begin(), f.shown.end());
+  }
+  for (size_t i : shown) {
+    const Shown& s = shown_[i];
+    if (!s.node) {
+      for (auto& a : s.absent.absent) {
+        const uint32_t d = set->dir(a.dir);
+        set->absent(d, d + 1, a.name);
+      }
+      continue;
+    }
+    if (s.look.error) return refuse(s.node->path + ", of which it may show lines: " + strerror(s.look.error));
+    if (!s.look.id.is_regular()) return refuse(s.node->path + ", of which it may show lines, is no regular file");
+    if (!unchanged(s.node, s.look, s.looked_ns, s.digest, epoch)) return false;
+    set->file(path_dir(s.name), path_base(s.name), PlaceKind::kInput, true);
+  }
+  return true;
+}
+
+bool Closure::unchanged(const Looker::Node* node, const Looker::Look& before, int64_t looked_ns, const Digest& digest, uint64_t epoch) {
+  const Looker::Look now = looker_->look(looker_->node(node->path), epoch);
+  bool same = !now.error && now.id == before.id;
+  std::string text;
+  // Its times can't tell a change that came right after we read it.
+  if (same && before.id.newest_ns() > looked_ns - kSafeNs) same = read_file(node->path.c_str(), &text, 1u << 30) == 0 && sha256(text) == digest;
+  return same || refuse(node->path + " changed during the compile");
+}
+
 bool Closure::text_of(const File& f, std::string* text) {
   if (int e = read_file(f.node->path.c_str(), text, 1u << 30)) return refuse(f.node->path + ": " + strerror(e));
   if (sha256(*text) != f.digest) return refuse(f.node->path + " changed during the compile");
@@ -367,7 +426,7 @@ bool Closure::cover_computed(const Evidence& e, uint64_t epoch) {
       if (!is_watched(std::string(path_dir(files_[i].node->path)))) return refuse(what + ", which may lead to " + files_[i].node->path);
     }
   }
-  if (others && !ways_unchanged(*e.outputs)) return false;
+  if (others && !ways_unchanged(*e.outputs, e.shows_lines)) return false;
   return true;
 }
 
@@ -393,7 +452,7 @@ void Closure::note_computed_ways() {
       std::string watched = d, rest = below + "/";
       Looker::Node* node = looker_->node(absolute(d));
       descend(&node, &watched, &rest);
-      note_way(node->path, true);
+      note_way(&ways_, node->path, true);
     }
 }
 
@@ -491,8 +550,8 @@ bool Closure::resolve_macros() {
   return true;
 }
 
-void Closure::note_way(const std::string& path, bool watched) {
-  auto [it, fresh] = ways_.try_emplace(path);
+void Closure::note_way(Ways* ways, const std::string& path, bool watched) {
+  auto [it, fresh] = ways->try_emplace(path);
   if (!fresh) {
     it->second.watched = it->second.watched || watched;
     return;
@@ -506,13 +565,13 @@ void Closure::note_way(const std::string& path, bool watched) {
     FileId link = w.id;
     char real[PATH_MAX];
     if (realpath(path.c_str(), real)) {
-      note_way(real, watched);
-      if (stat_file(real, &link) == 0 && !link.is_dir()) note_way(std::string(path_dir(real)), false);
+      note_way(ways, real, watched);
+      if (stat_file(real, &link) == 0 && !link.is_dir()) note_way(ways, std::string(path_dir(real)), false);
     }
-    ways_[path].link = true;
+    (*ways)[path].link = true;
   }
   std::string_view parent = path_dir(path);
-  if (parent != path && !parent.empty()) note_way(std::string(parent), false);
+  if (parent != path && !parent.empty()) note_way(ways, std::string(parent), false);
 }
 
 bool Closure::is_watched(const std::string& dir) const {
@@ -521,20 +580,25 @@ bool Closure::is_watched(const std::string& dir) const {
 }
 
 void Closure::note_ways() {
-  for (auto* n : chain_nodes_) note_way(n->path, true);
-  if (precompiled_node_) note_way(std::string(path_dir(precompiled_node_->path)), false);
-  for (auto& l : lookups_) {
-    for (auto& a : l.absent) note_way(a.node->path, true);
-    if (!l.test || !gch_) continue;  // clang's dependency file names what a test found
-    for (auto& a : l.absent) ways_[a.node->path].tested = true;
-    for (uint32_t pos : l.chain_absent) ways_[chain_nodes_[pos]->path].tested = true;
-  }
-  for (auto& f : files_) {
-    note_way(std::string(path_dir(f.node->path)), gch_);
+  for (auto* n : chain_nodes_) note_way(&ways_, n->path, true);
+  if (precompiled_node_) note_way(&ways_, std::string(path_dir(precompiled_node_->path)), false);
+  auto note_lookup = [&](Ways* ways, const Lookup& l) {
+    for (auto& a : l.absent) note_way(ways, a.node->path, true);
+    if (!l.test || !gch_) return;  // clang's dependency file names what a test found
+    for (auto& a : l.absent) (*ways)[a.node->path].tested = true;
+    for (uint32_t pos : l.chain_absent) (*ways)[chain_nodes_[pos]->path].tested = true;
+  };
+  auto note_file = [&](Ways* ways, Looker::Node* n) {
+    note_way(ways, std::string(path_dir(n->path)), gch_);
     bool link;
-    looker_->look_at_link(f.node, epoch_, &link);
-    if (link) note_way(f.node->path, false);
-  }
+    looker_->look_at_link(n, epoch_, &link);
+    if (link) note_way(ways, n->path, false);
+  };
+  for (auto& l : lookups_) note_lookup(&ways_, l);
+  for (auto& f : files_) note_file(&ways_, f.node);
+  for (auto& s : shown_)
+    if (s.node) note_file(&shown_ways_, s.node);
+    else note_lookup(&shown_ways_, s.absent);
 }
 
 // Whether the last change of a folder that the compile itself writes to was that something new came in which is still there. Only that it did and what
@@ -558,12 +622,14 @@ void Closure::watch(const std::vector<std::string>& outputs) {
   std::set<std::string> ours;
   for (auto& o : outputs) ours.insert(std::string(path_dir(o)));
   const int64_t now = now_ns();
-  for (auto& [path, w] : ways_) {
-    if (!w.watched || w.link || !w.id.is_dir() || w.id.mtime_ns < now - kRecentNs || ours.count(path)) continue;
+  auto watch_one = [&](const std::string& path, Way& w) {
+    if (!w.watched || w.link || !w.id.is_dir() || w.id.mtime_ns < now - kRecentNs || ours.count(path)) return;
     // What changed between the look and the watch was there, or gone, before the compile began: its names are looked at again after it.
     FileId id;
     if (watch_.add(path) && lstat_file(path.c_str(), &id) == 0 && id.same_file(w.id)) w.id = id;
-  }
+  };
+  for (auto* ways : {&ways_, &shown_ways_})
+    for (auto& [path, w] : *ways) watch_one(path, w);
 }
 
 bool Closure::others_only(const std::string& dir) {
@@ -586,16 +652,20 @@ bool Closure::others_only(const std::string& dir) {
   }
   for (auto& f : files_)
     if (looked_for(f.name)) return false;
-  return true;
+  return std::none_of(shown_.begin(), shown_.end(), [&](const Shown& s) { return looked_for(s.name); });
 }
 
-bool Closure::ways_unchanged(const std::vector<std::string>& outputs) {
+bool Closure::ways_unchanged(const std::vector<std::string>& outputs, bool shows_lines) {
+  return ways_unchanged(ways_, outputs) && (!shows_lines || ways_unchanged(shown_ways_, outputs));
+}
+
+bool Closure::ways_unchanged(const Ways& ways, const std::vector<std::string>& outputs) {
   std::map<std::pair<uint64_t, uint64_t>, std::vector<std::string>> ours;
   for (auto& o : outputs) {
     FileId id;
     if (stat_file(std::string(path_dir(o)).c_str(), &id) == 0) ours[{id.dev, id.ino}].push_back(o);
   }
-  for (auto& way : ways_) {
+  for (auto& way : ways) {
     const std::string& path = way.first;
     const Way& w = way.second;
     FileId now;
@@ -758,6 +828,7 @@ bool Closure::pragma_doubt() const {
 bool Closure::explore(const Command& command, const CompilerInfo& compiler, const std::string& cwd, uint64_t epoch, bool described) {
   unseen_defines_ = described || command.input_files.size() > (command.module_mapper.empty() ? 0 : 1) || !compiler.given_files.empty();
   bool ok = explore_files(command, compiler, cwd, epoch);
+  if (ok && gch_) note_shown();
   note_ways();
   if (ok) note_computed_ways();
   return ok;
@@ -1149,13 +1220,7 @@ bool Closure::finish(const Evidence& e, uint64_t epoch, std::string* set_bytes) 
     if (!f.read) continue;
     if (!check_flags(f, e, false)) return false;
     if (!f.macro_doubt.empty()) return refuse(f.macro_doubt);
-    Looker::Look now = looker_->look(f.node, epoch);
-    if (now.error || !(now.id == f.look.id)) return refuse(f.node->path + " changed during the compile");
-    if (f.look.id.newest_ns() > f.looked_ns - kSafeNs) {
-      // Its times can't tell a change that came right after we read it.
-      std::string text;
-      if (read_file(f.node->path.c_str(), &text, 1u << 30) != 0 || sha256(text) != f.digest) return refuse(f.node->path + " changed during the compile");
-    }
+    if (!unchanged(f.node, f.look, f.looked_ns, f.digest, epoch)) return false;
     set.file(f.dir, f.name, PlaceKind::kInput, f.plain);
     for (auto& p : f.listed_as) set.same(path_dir(p), path_base(p));
     for (const File* t : f.twins) set.same(t->dir, t->name);
@@ -1176,6 +1241,7 @@ bool Closure::finish(const Evidence& e, uint64_t epoch, std::string* set_bytes) 
       set.file(path_dir(full), path_base(full), PlaceKind::kExists, beside_precompiled(looker_->node(absolute(full))));
     }
   }
+  if (gch_ && e.shows_lines && !add_shown(&set, epoch)) return false;
   if (!check_flags(defines_.flags, "the command's definitions", false, e, false)) return false;
   if (!check_aliases() || !check_pieces(e)) return false;
   *set_bytes = set.encode();

@@ -43,6 +43,7 @@ class Closure {
     bool source_date_epoch = false;                  // the variable is set (and in the key)
     bool system_dirs_by_variable = false;            // C_INCLUDE_PATH or the like is set
     bool as_spelled = false;                         // the compile had gcc exchange no names of headers
+    bool shows_lines = false;                        // it said something: gcc reads the files that #line names for it
     const std::vector<std::string>* outputs = nullptr;  // ways_unchanged() said so of these
     const Bases* bases = nullptr;                    // of a relocated compile: paths of the set are folded
   };
@@ -51,8 +52,8 @@ class Closure {
   // Refused for a reason that holds in every mode: a precompiled header, an input that is no regular file (and must not be opened).
   bool fatal() const { return fatal_; }
   // Whether no directory or link on the way to any of it has changed since explore(): what came and went meanwhile shows there only. `outputs`: absolute; the
-  // compile itself changes their folders.
-  bool ways_unchanged(const std::vector<std::string>& outputs);
+  // compile itself changes their folders. `shows_lines`: as in Evidence.
+  bool ways_unchanged(const std::vector<std::string>& outputs, bool shows_lines);
   // Just before the compile: folders that are likely to change under it, other than those of `outputs`, are watched for the names that come and go.
   void watch(const std::vector<std::string>& outputs);
   // Whether its texts may look for a file by what __FILE__ stands for, which prefix maps change. In doubt they may.
@@ -80,12 +81,14 @@ class Closure {
     std::vector<std::pair<std::string, bool>> macros;  // of #include NAME; true: #include_next
     std::vector<const ScanOperand*> guarded;           // each #include of what macros make (kGuarded)
     std::string macro_doubt;                           // why such a one can't be told
+    std::vector<size_t> shown;                         // what its #lines name
     bool plain = false, own = false, read = false;
   };
   struct Way {
     FileId id;
     bool watched, link, tested = false;  // tested: by an existence test, which no dependency file of gcc shows
   };
+  using Ways = std::map<std::string, Way>;
   struct Absent {
     std::string dir;
     Looker::Node* node;
@@ -102,6 +105,16 @@ class Closure {
     std::vector<Absent> absent;          // elsewhere
     std::vector<Exists> exists;          // what an existence test found
     std::vector<size_t> files;           // what an include found
+  };
+
+  // A file that #line names. gcc shows its lines in diagnostics, looked for from the working directory; it is in no dependency file, and not scanned.
+  struct Shown {
+    std::string name;
+    Looker::Node* node = nullptr;  // nullptr: it is absent
+    Looker::Look look;
+    int64_t looked_ns = 0;
+    Digest digest;
+    Lookup absent;
   };
 
   bool refuse(std::string why) {
@@ -137,6 +150,10 @@ class Closure {
   // Where links on the way to a file lead, if it is by another name. `real_dirs`: of the folders that were noted.
   void note_real_name(File* f, std::map<std::string, std::string>* real_dirs);
   bool text_of(const File& f, std::string* text);
+  // That it is as it was before the compile: `looked_ns` tells when that was looked at.
+  bool unchanged(const Looker::Node* node, const Looker::Look& before, int64_t looked_ns, const Digest& digest, uint64_t epoch);
+  void note_shown();
+  bool add_shown(PlaceSetBuilder* set, uint64_t epoch);
   bool check_aliases();
   // What the precompiled header was made of, as files of the closure.
   bool add_precompiled();
@@ -156,7 +173,8 @@ class Closure {
   bool explained(const std::string& dir, const FileId& before, const FileId& now, const std::vector<std::string>& outputs);
   // Whether all that came and went in a watched folder has a name that was never looked for.
   bool others_only(const std::string& dir);
-  void note_way(const std::string& path, bool watched);
+  void note_way(Ways* ways, const std::string& path, bool watched);
+  bool ways_unchanged(const Ways& ways, const std::vector<std::string>& outputs);
   void note_ways();
   void note_computed_ways();
   // Whether it is one whose change ways_unchanged() sees.
@@ -180,7 +198,7 @@ class Closure {
     bool command_seen = false;
   };
   std::map<std::string, Macro> macros_;
-  std::map<std::string, Way> ways_;
+  Ways ways_, shown_ways_;  // those of shown_ apart: they matter only if something is shown
   Watch watch_;
   std::vector<std::string> chain_;
   std::vector<bool> chain_own_, chain_system_;  // of the compiler's own; those for system headers
@@ -199,6 +217,7 @@ class Closure {
   std::vector<size_t> computed_;         // files with a live #include of what macros make
   std::set<size_t> computed_lookups_;
   std::vector<size_t> forced_;  // look-ups that belong to the command itself
+  std::vector<Shown> shown_;
 };
 
 }  // namespace cchain

@@ -605,6 +605,7 @@ class Scanner {
   Scanner(std::string_view t, std::vector<size_t> joints, ScanResult* r) : text_(t, std::move(joints)), t_(t), r_(r) {
     for (auto& o : r->operands) seen_.insert(key_of(o.kind, o.quoted, o.name));
     for (auto& a : r->has_aliases) seen_.insert("alias " + a);
+    for (auto& l : r->lines) seen_.insert("line " + l);
   }
 
   void run(bool assembler) {
@@ -894,13 +895,42 @@ class Scanner {
       case 'd':
         if (word == "define" && has_) define(i);
         break;
+      case 'l':
+        if (word == "line") line(at, i, true);
+        break;
       case 'p':
         if (word == "pragma") pragma(at, i);
         break;
       default:
-        if (word[0] >= '0' && word[0] <= '9') linemarker(i);
+        if (word[0] >= '0' && word[0] <= '9') line(at, i, false), linemarker(i);
         break;
     }
+  }
+
+  // #line 12 "file", # 12 "file": behind the first word, or the number.
+  void line(size_t at, size_t i, bool numbered) {
+    size_t end;
+    const std::string s = text_.line(i, &end);
+    auto doubt = [&] {
+      if (real(at)) r_->flags |= kScanLineDoubt;
+    };
+    i = over_space(s, 0);
+    if (numbered) {
+      if (i == s.size() || s[i] < '0' || s[i] > '9') return doubt();
+      while (i < s.size() && s[i] >= '0' && s[i] <= '9') i++;
+      if (i < s.size() && is_ident(s[i])) return doubt();
+      i = over_space(s, i);
+    }
+    if (i == s.size()) return;
+    if (s[i] != '"') return doubt();
+    std::string name;
+    for (i++; i < s.size() && s[i] != '"'; i++) {
+      if (s[i] == '\\' && (++i == s.size() || (s[i] != '\\' && s[i] != '"'))) return doubt();
+      name += s[i];
+    }
+    if (i == s.size() || find_in(name, "?\?") != npos) return doubt();
+    // What ends in a slash is a folder: gcc tells the working directory so.
+    if (!name.empty() && name.back() != '/' && real(at) && seen_.insert("line " + name).second) r_->lines.push_back(std::move(name));
   }
 
   // # 12 "file" 3
@@ -1401,7 +1431,7 @@ bool can_be_pasted(const std::vector<std::string>& pieces, std::string_view name
 
 std::string encode_scan(const ScanResult& r) {
   std::string out;
-  put_varint(&out, 10);
+  put_varint(&out, 11);
   put_varint(&out, r.flags);
   put_varint(&out, r.operands.size());
   for (auto& o : r.operands) {
@@ -1412,13 +1442,15 @@ std::string encode_scan(const ScanResult& r) {
   for (auto& a : r.has_aliases) put_string(&out, a);
   put_varint(&out, r.pieces.size());
   for (auto& p : r.pieces) put_string(&out, p.word), put_string(&out, p.callers), put_string(&out, p.beside);
+  put_varint(&out, r.lines.size());
+  for (auto& l : r.lines) put_string(&out, l);
   return out;
 }
 
 bool decode_scan(std::string_view bytes, ScanResult* r) {
   Reader in(bytes);
   *r = {};
-  if (in.varint() != 10) return false;
+  if (in.varint() != 11) return false;
   r->flags = static_cast<uint32_t>(in.varint());
   uint64_t n = in.varint();
   if (n > in.left()) return false;
@@ -1436,6 +1468,9 @@ bool decode_scan(std::string_view bytes, ScanResult* r) {
     std::string word(in.string()), callers(in.string());
     r->pieces.push_back({std::move(word), std::move(callers), std::string(in.string())});
   }
+  n = in.varint();
+  if (n > in.left()) return false;
+  for (uint64_t i = 0; i < n; i++) r->lines.emplace_back(in.string());
   return in.ok() && in.at_end();
 }
 

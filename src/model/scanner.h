@@ -45,6 +45,7 @@ enum ScanFlags : uint32_t {
   kScanPragmaDoubt = 1u << 14,     // _Pragma whose operand is no literal
   kScanPragmaText = 1u << 15,      // what such a _Pragma could make a date or a dependency of: a string, a macro's body
   kScanTooMuch = 1u << 16,         // given up: it takes many times its size to read, and what was found is not all
+  kScanLineDoubt = 1u << 17,       // a #line whose file can't be told: made by macros, with escapes other than of \\ and ", a raw string
 };
 
 // A word that one of the names looked for could be pasted from.
@@ -60,6 +61,7 @@ struct ScanResult {
   std::vector<ScanOperand> operands;      // without duplicates, in order of first appearance
   std::vector<std::string> has_aliases;   // macros whose body names __has_include (or _next): #define HI __has_include
   std::vector<ScanPiece> pieces;          // of __DATE__, __TIME__, __TIMESTAMP__ and the names of pragmas; sorted
+  std::vector<std::string> lines;         // files that #line and line markers name, without duplicates
   bool operator==(const ScanResult&) const = default;
 };
 

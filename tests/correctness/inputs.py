@@ -1347,6 +1347,74 @@ def computed_include_that_is_not_covered(b):
     b.refused(b.cc, '-I.', '-isystem', 'two', *CD, reason='system headers')
 
 
+NOTE = 'int first;\nint g(void) { int unused = 1; return 0; }\n'
+
+
+@test(compilers=GCC, modes=('direct', 'direct+preprocess'))
+def line_of_another_file(b):
+    """gcc shows a line as it stands in the file that #line names, seen from the working directory; the text of that file is in no dependency file."""
+    b.write('note.y', NOTE)
+    b.write('sub/h.h', '#line 1 "sub/../note.y"\nstatic int h(void) { return 0; }\n')
+    b.write('back\\slash.y', NOTE)
+    texts = {'a.c': '# line 2 "note.y"\nint g(void) { int unused = 1; return 0; }\n', 'b.c': '# 2 "./note.y"\nint g(void) { int unused = 1; return 0; }\n',
+             'c.c': 'int a;\n#include "sub/h.h"\n', 'd.i': '# 2 "note.y"\nint g(void) { int unused = 1; return 0; }\n',
+             'e.c': '/**/ # /**/ line /**/ 2 /**/ "note.y" /**/\nint g(void) { int unused = 1; return 0; }\n', 'f.c': '#line 2 "%s"\nint g(void) { int unused = 1; return 0; }\n' % b.path('note.y')}
+    for name, text in texts.items():
+        b.write(name, text)
+    yield
+    for name in texts:
+        args = (b.cc, '-Wall', '-c', name, '-o', 'x.o')
+        b.proven(*args)
+        b.rewrite('note.y', NOTE.replace('unused', 'UNUSED').replace('first', 'FIRST'))
+        b.fresh(*args)
+        b.rewrite('note.y', NOTE)
+        b.hit(*args)
+        os.rename(b.path('note.y'), b.path('gone.y'))
+        b.fresh(*args)
+        os.rename(b.path('gone.y'), b.path('note.y'))
+        b.hit(*args)
+    # One that is not there shows nothing, until it comes.
+    b.remove('note.y')
+    yield
+    args = (b.cc, '-Wall', '-DOTHER', '-c', 'a.c', '-o', 'x.o')
+    b.proven(*args)
+    b.write('note.y', NOTE)
+    b.fresh(*args)
+
+
+@test(compilers=GCC)
+def line_of_another_file_without_a_diagnostic(b):
+    """Nothing is shown of it, so it does not matter; -Wmisleading-indentation, which compares columns, says nothing behind a #line."""
+    b.write('a.c', 'int g(int a)\n{\n#line 1 "note.y"\n  if (a)\n    a = 1;\n    a = 2;\n  return a;\n}\n')
+    b.write('note.y', '\n\n\n\n')
+    args = (b.cc, '-Wall', *CD)
+    yield
+    b.proven(*args)
+    b.rewrite('note.y', '  if (a)\n    a = 1;\n    a = 2;\n  return a;\n')
+    b.hit(*args)
+    b.remove('note.y')
+    b.hit(*args)
+
+
+@test(compilers=GCC)
+def line_of_a_file_that_is_not_plain(b):
+    """Which one it is can't be told where macros make it, or where it is spelled in an unusual way."""
+    b.write('note.y', NOTE)
+    macro = '#define AT 2 "note.y"\n#define FILE "note.y"\n#define TWO 2\n'
+    rest = 'int g(void) { int unused = 1; return 0; }\n'
+    b.write('a.c', rest)
+    args = (b.cc, '-Wall', *CD)
+    yield
+    for line in ('#line AT', '#line 2 FILE', '#line TWO "note.y"', '#line 2 "\\x6eote.y"', '#line 2 R"(note.y)"', '%:line AT', '#line \\\n AT'):
+        b.write('a.c', macro + line + '\n' + rest)
+        yield
+        b.refused(b.cc, '-Wall', '-std=gnu11', *CD, reason='a #line that')
+    for line in ('/*\n#line AT\n*/', '#line 2', '#line 2 "back\\\\slash\\".y"', '#line 2 "note\\\n.y"'):
+        b.write('a.c', macro + line + '\n' + rest)
+        yield
+        b.proven(*args)
+
+
 @test()
 def include_of_a_macro_of_the_command(b):
     b.write('a.c', '#include NAME\nint f(void) { return H; }\n')

@@ -565,6 +565,16 @@ void test_pragmas(void**) {
       {"#pragma GCC diagnostic push\n#pragma omp parallel\n#pragma STDC FP_CONTRACT ON\n", 0},
       {"#pragma GCC pch_preprocess \"a.gch\"\n", kScanPch},
       {"#pragma hdrstop\n", kScanPch},
+      {"#line 1\n#line 2 \"x\"\n#  line  3  \"a\\\\b\\\"\" // y\n# 4 \"x\" 2 3\n", kScanSystemHeader},
+      {"#line X\n", kScanLineDoubt},
+      {"#line 2 X\n", kScanLineDoubt},
+      {"#line 2u \"x\"\n", kScanLineDoubt},
+      {"#line X \"x\"\n", kScanLineDoubt},
+      {"#line 2 \"\\x41\"\n", kScanLineDoubt},
+      {"#line 2 \"a?\?=b\"\n", kScanLineDoubt},
+      {"#line 2 R\"(x)\"\n", kScanLineDoubt},
+      {"%:line X\n", kScanLineDoubt},
+      {"/*\n#line X\n*/\nint line, X; // #line X\n", 0},
       {"#pragma clang module import a\n", kScanModule},
       {"#pragma include_alias(\"a.h\", \"b.h\")\n", kScanComputedInclude},
       {"#embed <a.bin>\n", kScanEmbed},
@@ -847,7 +857,23 @@ void test_alias_idioms(void**) {
 
 const char* const kSample =
     "#pragma once\n#include <a.h>\n#include \"b.h\"\n#include_next <c.h>\n#if __has_include(<d.h>) && __has_include_next(\"e.h\")\n#endif\n"
-    "#define HI __has_include\n#define HJ(x) __has_include(x)\n#include M\nconst char* s = __DATE__ __TIMESTAMP__;\nasm(M);\nimport x;\n";
+    "#define HI __has_include\n#define HJ(x) __has_include(x)\n#include M\nconst char* s = __DATE__ __TIMESTAMP__;\nasm(M);\nimport x;\n#line 1 \"y\"\n# 2 \"z\"\n";
+
+void test_lines(void**) {
+  const std::vector<std::pair<std::string, std::vector<std::string>>> cases = {
+      {"#line 1 \"a.y\"\n# line 2 \"b.y\"\n#line 3 \"a.y\"\n# 4 \"c.y\" 1 3\n", {"a.y", "b.y", "c.y"}},
+      {"#line 1\n# 2\n#line 1 \"\"\n# 1 \"/work//\"\n", {}},
+      {"  /* x */ # /* y */ line /* z */ 1 /* \"no\" */ \"a /* b */.y\" // \"no\"\n", {"a /* b */.y"}},
+      {"#line 1 \"a\\\\b\\\"c\"\n#li\\\nne 2 \"d\\\n.y\"\n", {"a\\b\"c", "d.y"}},
+      {"%:line 1 \"a.y\"\n?\?=line 1 \"b.y\"\n#line 1\"c.y\"\n", {"c.y", "a.y", "b.y"}},
+      {"/*\n#line 1 \"a.y\"\n*/\nconst char* s = R\"(\n#line 1 \"b.y\"\n)\"; x #line 1 \"c.y\"\n", {"b.y"}},  // to C no raw string
+  };
+  for (auto& [text, lines] : cases) {
+    std::vector<std::string> found = scan(text).lines, wanted = lines;
+    std::sort(found.begin(), found.end()), std::sort(wanted.begin(), wanted.end());
+    if (found != wanted) fail_msg("%s", text.c_str());
+  }
+}
 
 void test_encode(void**) {
   for (auto text : {""s, "int x;"s, std::string(kSample), "#include <" + std::string(300, 'x') + ">\n#include \"\xff\xfe\"\n#include <a\0b>\n"s}) {
@@ -1259,6 +1285,7 @@ int main() {
       cmocka_unit_test(test_aliases),
       cmocka_unit_test(test_alias_escapes),
       cmocka_unit_test(test_alias_idioms),
+      cmocka_unit_test(test_lines),
       cmocka_unit_test(test_encode),
       cmocka_unit_test(test_truncated),
       cmocka_unit_test(test_time),
