@@ -40,7 +40,7 @@ constexpr const char kRecheck[] = "recheck: it is compiled again, to be compared
 bool is_cut(std::string_view role, std::string_view d) {
   auto has = [&](const char* text) { return memmem(d.data(), d.size(), text, strlen(text)) != nullptr; };
   if (role == "su") return !d.empty() && d.back() != '\n';
-  if (role == "ci" || role == "ddi") return !d.ends_with("}\n");
+  if (role == "ci" || role == "ddi" || role == "sarif") return !d.ends_with("}\n");
   if (role == "timetrace") return !d.ends_with("}");
   if (role == "gcno") return d.size() < 16;
   if (role == "optrecord") return d.size() > 2 && d.substr(0, 2) == "\x1f\x8b" ? d.size() < 20 : !d.empty() && d.back() != '\n';
@@ -764,6 +764,8 @@ int Cache::find(Invocation* inv, const std::string& tenant, uint64_t e, ResultOw
       inv->preprocess_refused = "-g3 records macros that the preprocessed source does not show";
     else if (inv->command.language == Language::kAsm || inv->command.language == Language::kAsmCpp)
       inv->preprocess_refused = "assembler source";
+    else if (inv->command.sarif)
+      inv->preprocess_refused = "a SARIF report needs the direct mode";
     else if (inv->command.is_preprocessed())
       inv->preprocess_refused = "the source is preprocessed already";
     if (inv->preprocess_refused.empty()) {
@@ -1066,6 +1068,9 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
   pub->own = std::move(taken.hold);
   e.outputs = std::move(taken.outputs);
   // As the compiler made it, before anything is done to it.
+  auto timed = [](std::string_view report) { return report.find("startTimeUtc") != report.npos; };
+  if (inv->command.sarif && (timed(e.stderr_data) || std::any_of(e.outputs.begin(), e.outputs.end(), [&](auto& o) { return o.role == "sarif" && timed(o.data); })))
+    refuse("a SARIF report that says when the compiler ran");
   const std::vector<std::pair<std::string, Xxh128>> made = inv->to_recheck ? parts_of(e) : std::vector<std::pair<std::string, Xxh128>>();
   auto add_key = [&](const Digest& key) { pub->keys.push_back(streams ? class_key(key, inv->stream_class) : key); };
   uint64_t looked = 0;  // the epoch in which the inputs were looked at again
@@ -1100,7 +1105,7 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
   Closure::Evidence ev;
   ev.bases = inv->bases();
   ev.as_spelled = inv->as_spelled;
-  ev.shows_lines = streams;
+  ev.shows_lines = streams || inv->command.sarif;
   ev.source_date_epoch = inv->env.get("SOURCE_DATE_EPOCH");
   for (const char* name : {"C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH", "GCC_EXEC_PREFIX"}) ev.system_dirs_by_variable = ev.system_dirs_by_variable || inv->env.get(name);
   std::vector<std::string> read, assembled;
@@ -1131,7 +1136,7 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
     }
     ev.assembler_read_nothing = true;
   }
-  if (inv->closure && inv->closure->ways_unchanged(output_paths, streams)) ev.outputs = &output_paths;
+  if (inv->closure && inv->closure->ways_unchanged(output_paths, ev.shows_lines)) ev.outputs = &output_paths;
   else refuse(inv->closure ? inv->closure->refused() : "its inputs are not known");
   if (inv->direct_refused.empty()) {
     InputsRecord::Set& set = pub->set;

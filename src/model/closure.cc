@@ -1196,6 +1196,13 @@ bool Closure::finish(const Evidence& e, uint64_t epoch, std::string* set_bytes) 
   } else {
     for (auto& f : files_) f.read = true;
   }
+  if (command_->sarif && !gch_) {
+    // The report names each file by where links lead to.
+    if (!precompiled_.empty()) return refuse("a SARIF report with a precompiled header");
+    std::map<std::string, std::string> real_dirs;
+    for (auto& f : files_)
+      if (f.read) note_real_name(&f, &real_dirs);
+  }
   if (gch_ && (!e.as_spelled || !precompiled_.empty())) {
     // gcc names a system header by where links lead to, if that is shorter, in diagnostics, __FILE__ and debug information too. A link that flips between equal files is
     // another name, also where the old one was the shorter.

@@ -297,7 +297,12 @@ class Parser {
         cmd_.color_given = true;
         return to_key();
       case Act::kDiagnosticsFormat:
-        if (value.starts_with("sarif")) return refuse_option(text, "makes a SARIF report, which may say where and when the compiler ran");
+        if (is_one_of(value, cmd_.family == Family::kGcc ? kSarifOfGcc : kSarifOfClang)) {
+          // Paths from the root, and gcc's has whole texts in it.
+          cmd_.sarif = cmd_.cwd_matters = cmd_.columns_matter = true;
+          if (value == "sarif-file") beside("sarif", ".sarif");
+          return to_key();
+        }
         if (!is_one_of(value, kTextFormats)) return refuse_option(text, "may write files");
         return to_key();
       case Act::kCharset: return charset(text, value);
@@ -592,11 +597,12 @@ class Parser {
     if (base[0] == '.') return refuse("names of what is left beside " + quoted_word(cmd_.output));
     for (auto& f : beside_) {
       std::string suffix = f.path;
-      if (f.role == "optrecord") {
-        if (cmd_.family == Family::kClang && !output_given_) return refuse("option -fsave-optimization-record without -o");
+      if (f.role == "optrecord" || f.role == "sarif") {
+        const std::string option = f.role == "sarif" ? "option -fdiagnostics-format=sarif-file" : "option -fsave-optimization-record";
+        if (cmd_.family == Family::kClang && !output_given_) return refuse(option + " without -o");
         if (cmd_.family == Family::kGcc) {
           const size_t dot = source_base.find_last_of('.');
-          if (dot == source_base.npos) return refuse("option -fsave-optimization-record of a source without a suffix");
+          if (dot == source_base.npos) return refuse(option + " of a source without a suffix");
           suffix = std::string(source_base.substr(dot)) + suffix;
         }
       }
@@ -604,7 +610,8 @@ class Parser {
         if (cmd_.family == Family::kGcc) continue;
         return refuse("option -gsplit-dwarf with -S");
       }
-      cmd_.outputs.push_back({f.role, with_suffix(cmd_.output, suffix), f.optional});
+      // gcc 14 leaves that one in the working directory, wherever the object goes.
+      cmd_.outputs.push_back({f.role, with_suffix(f.role == "sarif" ? base : std::string_view(cmd_.output), suffix), f.optional});
     }
     for (size_t i = 0; i < cmd_.outputs.size(); i++)
       for (size_t k = 0; k <= i; k++)
@@ -669,6 +676,7 @@ class Parser {
 
   static constexpr std::string_view kLevels[] = {"s", "g", "z", "fast"};
   static constexpr std::string_view kTextFormats[] = {"text", "clang", "msvc", "vi", "json", "json-stderr"};
+  static constexpr std::string_view kSarifOfGcc[] = {"sarif-file", "sarif-stderr"}, kSarifOfClang[] = {"sarif", "SARIF"};
 
   Command cmd_;
   Driver driver_;

@@ -84,6 +84,7 @@ struct Command {
   bool native = false;                    // -march=native and the like (the probe tells what they mean)
   bool debug_macros = false;              // -g3 or -ggdb3
   bool columns_matter = false;            // the column of a word reaches the object (-g, -fsanitize=, -flto, …)
+  bool sarif = false;                     // diagnostics are a SARIF report
   bool warnings = false;                  // some -W is on (or -pedantic), so comments may steer diagnostics
   bool color_given = false;               // -fdiagnostics-color… / -fcolor-diagnostics given: do not add ours
   bool trigraphs = false;                 // -trigraphs or -std=c…/-ansi: trigraphs are alive

@@ -52,7 +52,7 @@ constexpr std::string_view kOpaque[] = {"-D", "-U", "-L", "-l", "-u", "-z", "-x"
 // What these make of a path is not to be found in the object by its text.
 constexpr std::string_view kHiding[] = {"-flto", "-fsanitize", "-funique-internal-linkage-names", "-funique-source-file-names", "-fprofile", "-fcoverage", "-fcs-profile",
                                         "-fpseudo-probe", "-fmemory-profile", "-gembed-source", "-fwhole-program-vtables", "-fcanon-prefix-map", "--coverage", "-coverage", "-ftest-coverage",
-                                        "-fsave-optimization-record", "-gsplit-dwarf"};
+                                        "-fsave-optimization-record", "-gsplit-dwarf", "-fdiagnostics-format=sarif", "-fdiagnostics-format=SARIF"};
 // Whose value is looked for in paths: what it finds depends on where the checkout is, though no base stands in it.
 constexpr std::string_view kMatching = "-finstrument-functions-exclude-file-list=";
 
