@@ -457,15 +457,17 @@ bool Probe::read_verbose(std::string_view text) {
       }
     }
     if (!assembler.empty()) {
-      std::vector<std::string> dirs = {install_dir_, std::string(path_dir(q_.path)), std::string(path_dir(proper_))};
-      if (!gcc_for_clang.empty()) dirs.push_back(gcc_for_clang + "/../../../../" + std::string(path_base(path_dir(gcc_for_clang))) + "/bin");
-      for (std::string_view d : split(env_.get("PATH") ? env_.get("PATH") : "", ':')) dirs.push_back(d.empty() ? q_.cwd : absolute(d));
+      // Which of its own folders it looks in first depends on its version: one that holds the assembler may be none.
+      std::vector<std::string> own = {install_dir_, std::string(path_dir(q_.path)), std::string(path_dir(proper_))}, path;
+      if (!gcc_for_clang.empty()) own.push_back(gcc_for_clang + "/../../../../" + std::string(path_base(path_dir(gcc_for_clang))) + "/bin");
+      for (std::string_view d : split(env_.get("PATH") ? env_.get("PATH") : "", ':')) path.push_back(d.empty() ? q_.cwd : absolute(d));
       for (const std::string& name : {std::string("as"), info->target + "-as"}) {
         for (auto& p : prefixes) {
           std::string full = absolute(p) + name;
           want_absent(absolute(p), name, assembler), want_absent(std::string(path_dir(full)), std::string(path_base(full)), assembler);
         }
-        for (auto& d : dirs)
+        for (auto& d : own) want_absent(d, name, assembler);
+        for (auto& d : path)
           if (!want_absent(d, name, assembler)) break;
       }
     }
