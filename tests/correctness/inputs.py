@@ -1926,7 +1926,7 @@ test(name='env_TERM_URLS')(urls_test('TERM_URLS', ['no', 'st', 'bel', '']))
 test(name='env_TERM_in_colour')(urls_test('TERM', ['xterm-256color', 'dumb', 'linux', '']))
 
 
-LONG = 'int f(int x) { int a_very_long_name_that_goes_on = x; return a_very_long_name_that_goes_on + 1 + 2 + 3 + 4 + 5 + 6 + 7 + 8 + 9 + 10 + 11 + (x = "abc"); }\n'
+LONG = 'int f(int x) { int a_very_long_name_that_goes_on = x; return a_very_long_name_that_goes_on + 1 + 2 + 3 + 4 + 5 + 6 + 7 + 8 + 9 + 10 + 11 + (x == x); }\n'
 
 
 @test()
