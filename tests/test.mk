@@ -24,7 +24,13 @@ test-tsan: ## tests with threads under the thread sanitizer
 	$(MAKE) --no-print-directory -j$$(nproc) B=$(B)/tsan OPT=-O1 SAN=-fsanitize=thread $(TSAN)
 	tests/tools/run-tests.sh $(B)/tsan/test-logs $(TSAN)
 
-soak: soak-tables
+SUITES := trixie sid
+test-compilers: test-packages ## the tables and the generator with the compilers of other releases of Debian (root; fetches them; SUITES='trixie sid')
+	tests/tools/packages.sh packaging
+	$(MAKE) --no-print-directory -j$$(nproc) all
+	tests/correctness/compilers.sh $(B) $(SUITES)
+
+soak: soak-tables test-compilers
 soak-tables: test-packages ## part of soak: all variants of the correctness tables in every mode, and the differential generator
 	$(MAKE) --no-print-directory -j$$(nproc) all
 	TEST_TIMEOUT=14400 tests/tools/run-tests.sh $(B)/soak-logs $(CORRECTNESS) tests/correctness/relocate.py tests/correctness/relocate_project.py tests/correctness/precompiled_project.py tests/differential/differential.py::--soak tests/differential/planted.py
@@ -35,4 +41,4 @@ test-servers: test-packages ## tests of the remote layers against real servers (
 	-$(MAKE) --no-print-directory ninja
 	tests/tools/run-tests.sh $(B)/test-logs $(sort $(wildcard tests/remote/test_*.py)) $(HEAVY_TESTS)
 
-.PHONY: test test-packages test-programs test-sanitized sanitized-programs test-tsan test-servers soak soak-tables
+.PHONY: test test-compilers test-packages test-programs test-sanitized sanitized-programs test-tsan test-servers soak soak-tables
