@@ -398,7 +398,9 @@ class Suite:
 
     def main(self, argv):
         wanted, self.keep, self.verbose = [a for a in argv[1:] if not a.startswith('-')], '--keep' in argv, '-v' in argv
-        core = '--core' in argv  # each test in one mode
+        # --core: each test in one mode; --core=gcc: with that compiler
+        core = next((a for a in argv if a.startswith('--core')), '')
+        only = core.partition('=')[2]
         if '--list' in argv:
             print('\n'.join(c.name for c in self.cases))
             return 0
@@ -427,6 +429,8 @@ class Suite:
                 if case.name not in wanted if wanted else core and not case.core:
                     continue
                 for cc in case.compilers:
+                    if only not in ('', cc):
+                        continue
                     if core and not wanted and case.core not in (True, cc):
                         continue
                     for mode in case.modes[:1] if core else case.modes:
