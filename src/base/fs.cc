@@ -122,10 +122,12 @@ void populate(void* p, size_t size) {
 #endif
 }
 
-bool over_file_limit(uint64_t size) {
+static uint64_t file_limit() {
   rlimit r;
-  return getrlimit(RLIMIT_FSIZE, &r) == 0 && r.rlim_cur != RLIM_INFINITY && size > r.rlim_cur;
+  return getrlimit(RLIMIT_FSIZE, &r) == 0 && r.rlim_cur != RLIM_INFINITY ? r.rlim_cur : UINT64_MAX;
 }
+
+bool over_file_limit(uint64_t size) { return size > file_limit(); }
 
 int pwrite_all(int fd, const void* data, size_t size, uint64_t at) {
   if (over_file_limit(at + size)) return EFBIG;
@@ -145,11 +147,12 @@ int pwrite_all(int fd, const void* data, size_t size, uint64_t at) {
 
 int write_all(int fd, const void* data, size_t size) {
   const char* p = static_cast<const char*>(data);
-  if (over_file_limit(size)) return EFBIG;
-  if (over_file_limit(1ull << 62)) {  // there is a limit: where would this write end?
+  const uint64_t limit = file_limit();
+  if (size > limit) return EFBIG;
+  if (limit != UINT64_MAX) {  // where would this write end?
     struct stat st;
     off_t at = fcntl(fd, F_GETFL) & O_APPEND ? (fstat(fd, &st) == 0 ? st.st_size : 0) : lseek(fd, 0, SEEK_CUR);
-    if (at > 0 && over_file_limit(static_cast<uint64_t>(at) + size)) return EFBIG;
+    if (at > 0 && static_cast<uint64_t>(at) + size > limit) return EFBIG;
   }
   while (size > 0) {
     ssize_t n = write(fd, p, size);
