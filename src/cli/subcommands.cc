@@ -266,6 +266,7 @@ std::string json_string(std::string_view text) {
   std::string out = "\"";
   for (char c : text) {
     if (c == '"' || c == '\\') out += '\\', out += c;
+    else if (c == '\n') out += "\\n";
     else if (static_cast<unsigned char>(c) < 0x20) out += ' ';
     else out += c;
   }
