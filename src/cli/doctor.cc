@@ -195,6 +195,10 @@ void Doctor::configuration() {
   if (config_text(config_, "disable") == "true") say(kProblem, "CCHAIN_DISABLE is set: nothing is cached", "unset CCHAIN_DISABLE");
   if (config_text(config_, "recache") == "true") say(kNote, "CCHAIN_RECACHE is set: nothing is looked up", "unset it when what is stored was replaced");
   if (config_text(config_, "read_only") != "no") say(kNote, "CCHAIN_READ_ONLY=" + config_text(config_, "read_only") + ": what is compiled is not stored there");
+  string debugger;
+  for (const auto& [none, value] : config_["values"].items)
+    if (value["key"].text.starts_with("debugger[")) debugger.append(debugger.empty() ? "" : "\n").append(value["value"].text);
+  if (!debugger.empty()) say(kOk, "base_dirs: gdb finds the sources of this checkout by", debugger);
   if (lacks_twin())
     say(kProblem, "cchain-dynamic is not beside the command nor in ../lib/cchain: no configuration file that is new can be read, and no layer behind a network be asked", "install the whole: make install");
   const string state = config_text(config_, "state_dir");

@@ -67,6 +67,9 @@ Part reasons_part(const Json& groups, const char* title) {
   return part;
 }
 
+// Its share, or all of the layer.
+uint64_t tenant_limit(const Json& layer, const Json& tenant) { return tenant["max_size"].whole ? tenant["max_size"].whole : layer["max_size"].whole; }
+
 std::vector<Part> parts_of(const Json& stats) {
   std::vector<Part> parts;
   Part troubles{"troubles", "<", false, {}};
@@ -95,7 +98,7 @@ std::vector<Part> parts_of(const Json& stats) {
                             show_latency(layer["latency_us"], "median"), show_latency(layer["latency_us"], "p99"), size("bytes_read"), size("bytes_written"), count("stores"),
                             count("errors"), layer["size"].type == Json::kNumber ? size("size") + " of " + size("max_size") : "-"}});
     for (const auto& [nothing, t] : layer["tenants"].items) {
-      const uint64_t limit = t["max_size"].whole ? t["max_size"].whole : layer["max_size"].whole;
+      const uint64_t limit = tenant_limit(layer, t);
       tenants.rows.push_back({{show_text(layer["name"].text), show_text(t["tenant"].text), show_size(t["size"].whole), limit ? show_size(limit) : "-", show_share(t["size"].whole, limit), show_count(t["entries"].whole)}});
     }
   }
@@ -242,14 +245,19 @@ std::string as_prometheus(const Json& stats) {
       if (layer[c.key].type == Json::kNumber) e.value(labels, layer[c.key].whole);
     });
   }
+  auto each_tenant = [&](auto number) {
+    each_layer([&](const Exposition::Labels& labels, const Json& layer) {
+      for (const auto& [none, t] : layer["tenants"].items) {
+        Exposition::Labels with = labels;
+        with.emplace_back("tenant", t["tenant"].text);
+        e.value(with, number(layer, t));
+      }
+    });
+  };
   e.family("tenant_size_bytes", "gauge", "Bytes that a layer holds for a tenant.");
-  each_layer([&](const Exposition::Labels& labels, const Json& layer) {
-    for (const auto& [none, t] : layer["tenants"].items) {
-      Exposition::Labels with = labels;
-      with.emplace_back("tenant", t["tenant"].text);
-      e.value(with, t["size"].whole);
-    }
-  });
+  each_tenant([](const Json&, const Json& t) { return t["size"].whole; });
+  e.family("tenant_limit_bytes", "gauge", "Bytes that a layer may hold for a tenant.");
+  each_tenant(tenant_limit);
   e.family("hit_duration_seconds", "histogram", "How long look-ups took that a layer answered.");
   each_layer([&](const Exposition::Labels& labels, const Json& layer) { e.histogram(labels, layer["latency_us"]); });
   e.family("miss_duration_seconds", "histogram", "How long look-ups took that no layer answered.");

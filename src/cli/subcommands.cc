@@ -102,8 +102,12 @@ constexpr struct {
 } kVariables[] = {
     {"CCHAIN_DISABLE=1", "run the compiler at once"},
     {"CCHAIN_DIR", "the folder of the cache; else $XDG_CACHE_HOME/cchain"},
+    {"CCHAIN_MAX_SIZE", "its limit: 20G; else 10 GiB"},
+    {"CCHAIN_STATE_DIR", "the private folder: digests, statistics; else private in the first layer's"},
     {"CCHAIN_CONFIG", "the configuration file; else $XDG_CONFIG_HOME/cchain/config.json"},
     {"CCHAIN_LAYERS", "a list of layers: /path?max_size=10G http://host/path s3://bucket/prefix redis://host"},
+    {"CCHAIN_COMPRESSION", "auto, off, on or a level from 1 to 19"},
+    {"CCHAIN_BASE_DIRS", "source and build folders, a colon between them: checkouts elsewhere share their entries"},
     {"CCHAIN_MODE", "direct, preprocess or direct+preprocess"},
     {"CCHAIN_TENANT", "whose entries"},
     {"CCHAIN_READ_ONLY", "all or remote: store nothing there"},
@@ -113,6 +117,9 @@ constexpr struct {
     {"CCHAIN_LOG", "a file for troubles"},
     {"CCHAIN_STATS_LOG", "a file for one build's statistics"},
     {"CCHAIN_WARN=1", "troubles on stderr too, as they happen"},
+    {"CCHAIN_TRACE", "a file for the trace of a build by the patched Ninja: cchain report"},
+    {"CCHAIN_LIB", "the library for Python; else where it was installed"},
+    {"NO_COLOR=1", "no colours"},
 };
 
 // "  name   about", further lines of it below its first.
@@ -259,6 +266,7 @@ std::string json_string(std::string_view text) {
   std::string out = "\"";
   for (char c : text) {
     if (c == '"' || c == '\\') out += '\\', out += c;
+    else if (c == '\n') out += "\\n";
     else if (static_cast<unsigned char>(c) < 0x20) out += ' ';
     else out += c;
   }

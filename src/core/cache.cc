@@ -1086,6 +1086,7 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
     if (explain_log_) {
       pub->explain = explain_record(*inv, ExplainRecord::kStored, "");
       pub->explain.fields.push_back({" diagnostics", streams ? "yes" : "no"});
+      if (!chain_.takes()) pub->explain.fields.push_back({kNotTaken, "yes"});
       pub->explain.files = files_read(*inv, pub->set.places, looked ? looked : epoch());
     }
     pub->e = e;
@@ -1246,7 +1247,7 @@ void Cache::publish(const Publication& p) {
     any = true;
   }
   if (!any) return;
-  counters_.stores++;
+  if (chain_.takes()) counters_.stores++;
   if (p.explain.time_ns) explain_log_.append(p.explain);
 }
 

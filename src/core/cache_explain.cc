@@ -207,6 +207,7 @@ void Cache::write_now(JsonWriter* w, const ExplainRecord& last, const ExplainRec
     const std::vector<std::string> failing = failing_layers();
     if (!failing.empty()) answer("miss", failing[0]);
     else if (!list.empty()) answer("miss", in_words(list[0]));
+    else if (stored && !stored->taken()) answer("miss", "it was not stored: no layer takes anything");
     else if (stored && says_nothing(owner.reason) && last.kind != ExplainRecord::kUncacheable) answer("miss", "it was stored and is no longer held: evicted or removed");
     else answer("miss", last.from_key ? "this key is not held" : owner.reason);
     w->key("differences");
@@ -257,7 +258,7 @@ std::string Cache::explain(const char* path_c, const char* tenant_c, uint32_t fl
     if (head.kind != ExplainRecord::kStored) continue;
     int near = nearness(head, last) * 2;
     ExplainRecord e;
-    if (near < best || near == 0 || !ExplainLog::read_body(items[n], &e)) continue;
+    if (near < best || near == 0 || !ExplainLog::read_body(items[n], &e) || !e.taken()) continue;
     near += e.invocation_key == last.invocation_key;
     if (near > best) best = near, before = std::move(e), has_before = true;
   }
@@ -297,7 +298,7 @@ std::string Cache::explain(const char* path_c, const char* tenant_c, uint32_t fl
     w.key("compared_with").begin_object().key("output").string(before.output).key("time").number(before.time_ns / 1000000000).key("by").string(before.host).end_object();
   w.key("differences");
   write_differences(&w, list);
-  if (has_stored) w.key("stored_at").number(stored.time_ns / 1000000000);
+  if (has_stored && stored.taken()) w.key("stored_at").number(stored.time_ns / 1000000000);
   std::string summary;
   if (last.kind == ExplainRecord::kUncacheable) summary = "it can't be cached: " + last.reason;
   else if (last.kind == ExplainRecord::kStored) summary = "it was stored";

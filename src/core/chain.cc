@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/chain.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <map>
@@ -64,6 +65,10 @@ bool Chain::wants_library() const {
 }
 
 bool Chain::puts(const Link& l) const { return writable(l) && (!l.trust || l.trust->can_seal()); }
+
+bool Chain::takes() const {
+  return std::any_of(links_.begin(), links_.end(), [this](const Link& l) { return puts(l); });
+}
 
 bool Chain::was_doubted(size_t layer, const Address& a) {
   std::lock_guard<std::mutex> lock(doubted_mutex_);

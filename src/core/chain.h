@@ -39,6 +39,8 @@ class Chain {
   void flush();
   // Whether there is a seal to make or to judge for which a library must be loaded.
   bool wants_library() const;
+  // Whether any layer would be given an entry.
+  bool takes() const;
   // With a remote layer: what is not to delay an answer goes this way. Its lanes are numbered as the links.
   void set_behind(Behind* behind) { behind_ = behind; }
   const std::vector<Link>& links() const { return links_; }

@@ -49,6 +49,10 @@ void get_strings(Reader* r, std::vector<std::string>* list) {
 
 // ---- records
 
+bool ExplainRecord::taken() const {
+  return std::none_of(fields.begin(), fields.end(), [](const ExplainField& f) { return f.label == kNotTaken; });
+}
+
 std::string encode_explain(const ExplainRecord& e) {
   std::string rest, packed, body;
   for (auto* s : {&e.host, &e.reason, &e.cwd}) put_string(&rest, *s);
@@ -410,7 +414,7 @@ std::vector<Difference> compare(const ExplainRecord& a, const ExplainRecord& b) 
     if (label == "pwd" && x == fa["cwd"] && y == fb["cwd"]) continue;
     // Entries without diagnostics serve everybody.
     if (label == " messages" && one(fa, " diagnostics") == "no") continue;
-    if (label == " diagnostics" || label == " layers") continue;
+    if (label == " diagnostics" || label == " layers" || label == kNotTaken) continue;
     const auto pairs = list_difference(x, y);
     for (auto& [p, q] : pairs) {
       Difference d{kind_of(label), p.empty() ? "added" : q.empty() ? "removed" : "changed", "", p, q, 0};

@@ -23,6 +23,9 @@ struct ExplainField {
   bool operator==(const ExplainField&) const = default;
 };
 
+// Of kStored: the compile is on record, its result was given to nobody.
+inline constexpr char kNotTaken[] = " not taken";
+
 struct ExplainRecord {
   enum Kind : uint8_t { kMiss = 1, kUncacheable = 2, kStored = 3 };
   Kind kind = kMiss;
@@ -35,6 +38,7 @@ struct ExplainRecord {
   std::vector<std::string> env;  // NAME=value of what steers a compiler and is no secret
   std::vector<ExplainField> fields;
   std::vector<std::string> failing;  // layers that could not answer
+  bool taken() const;
   bool from_key = false;
   uint32_t flags = 0, columns = 0;  // of the invocation
   Digest invocation_key;

@@ -187,6 +187,28 @@ static void test_evicted(void **state) {
   cc_close(cache);
 }
 
+/* Where nothing may be stored, nothing is said to have been; what was compiled is on record for a dump. */
+static void test_read_only(void **state) {
+  (void)state;
+  cc_cache *cache = start();
+  assert_stored(COMPILE(cache, "-O1"));
+  cc_close(cache);
+  cache = open_text(fmt("{\"layers\": [{\"type\": \"disk\", \"path\": \"%s/cache\", \"write\": false}], \"state_dir\": \"%s/state\"}", folder, folder));
+  for (int i = 0; i < 2; i++) {
+    turn t = COMPILE(cache, "-O2");
+    assert_int_equal(t.hit, 0);
+    turn_free(&t);
+    assert_summary(cache, "a.o", "an option differs: -O1 \xe2\x86\x92 -O2");
+    assert_says(cache, "a.o", "\"now\":{\"answer\":\"miss\",\"reason\":\"it was not stored: no layer takes anything\"");
+    assert_null(strstr(explain(cache, "a.o"), "\"stored_at\""));
+  }
+  assert_contains(explain_of(cache, in_folder("a.o"), NULL, CC_EXPLAIN_DUMP), "/a.h\"");
+  cc_stats stats = {sizeof stats};
+  assert_int_equal(cc_stats_get(cache, &stats), 0);
+  assert_int_equal(stats.stores, 0);
+  cc_close(cache);
+}
+
 static void test_layer_failed(void **state) {
   (void)state;
   cc_cache *cache = start();
@@ -378,7 +400,7 @@ static void test_wrong_calls(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-      T(test_header), T(test_appeared), T(test_options), T(test_compiler), T(test_directory_and_variable), T(test_secrets), T(test_evicted), T(test_layer_failed),
+      T(test_header), T(test_appeared), T(test_options), T(test_compiler), T(test_directory_and_variable), T(test_secrets), T(test_evicted), T(test_read_only), T(test_layer_failed),
       T(test_uncacheable), T(test_key), T(test_tenants), T(test_dumps), T(test_hostile_log), T(test_bound), T(test_wrong_calls),
   };
   int failed = 0;

@@ -97,6 +97,7 @@ with open(wrong, "w") as f:
 expect("a wrong value, by its line", doctor(CCHAIN_CONFIG=wrong), "problem", wrong + ":2", "fast")
 expect("switched off", doctor(CCHAIN_DISABLE="1"), "problem", "CCHAIN_DISABLE")
 expect("a variable that is none", doctor(CCHAIN_MAXSIZE="5G"), "problem", "CCHAIN_MAXSIZE")
+expect("what makes a debugger find the sources", doctor(CCHAIN_BASE_DIRS=work + "/src:" + work + "/out"), "ok", "gdb", "set substitute-path /cchain-base-0 %s/src\nset substitute-path /cchain-base-1 %s/out" % (work, work))
 expect("recache", doctor(CCHAIN_RECACHE="1"), "note", "CCHAIN_RECACHE")
 
 # ---- layers on disk

@@ -319,6 +319,12 @@ def prometheus():
     out = p.cchain('stats', '--prometheus')
     f = parse_exposition(out)
     check(f['cchain_hits_total'][1][('cchain_hits_total', '')] == 2, out)
+    shared = json.dumps({'layers': [{'path': p.path('cache'), 'max_size': '1G', 'tenants': {'one': {'max_size': '200M'}}}]})
+    p.write('shared.json', shared)
+    for tenant, limit in (('one', 200 << 20), ('two', 1 << 30)):
+        p.cchain('gcc', '-c', 'a.c', '-o', 'a.o', CCHAIN_CONFIG=p.path('shared.json'), CCHAIN_TENANT=tenant)
+        told = parse_exposition(p.cchain('stats', '--prometheus', CCHAIN_CONFIG=p.path('shared.json')))
+        check([n for (_, labels), n in told['cchain_tenant_limit_bytes'][1].items() if 'tenant="%s"' % tenant in labels] == [limit], p.out)
     check(any(name.endswith('_count') and n == 2 for (name, _), n in f['cchain_hit_duration_seconds'][1].items()), out)
     try:
         from prometheus_client.parser import text_string_to_metric_families
