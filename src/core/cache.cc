@@ -66,12 +66,11 @@ Digest apart_key(const Digest& key, const Bases& bases) {
 
 // Of a result that shows the working directory.
 Digest here_key(const Digest& key, const Invocation& inv) {
-  const char* pwd = inv.env.get("PWD");
   auto path = [&](std::string p) { return inv.relocation ? inv.bases()->fold(p) : p; };
   KeyHasher h("cchain here 1");
   h.field("key", key);
   h.field("cwd", path(inv.cwd));
-  h.field("pwd", path(pwd ? pwd : ""));
+  h.field("pwd", path(inv.pwd));
   return h.finish();
 }
 
@@ -102,8 +101,7 @@ bool shows_paths(std::string_view d) {
 // Whether outputs show the working directory where no option says that they may: the assembler writes it for the .file and .loc of any text.
 bool shows_cwd(const Invocation& inv, const Entry& e) {
   if (inv.command.cwd_matters) return false;
-  std::vector<std::string> dirs = {inv.cwd};
-  if (const char* pwd = inv.env.get("PWD")) dirs.emplace_back(pwd);
+  std::vector<std::string> dirs = {inv.cwd, inv.pwd};
   for (size_t i = 0, n = inv.relocation ? dirs.size() : 0; i < n; i++)
     if (const std::string folded = inv.bases()->fold(dirs[i]); folded != dirs[i]) dirs.push_back(Bases::name(static_cast<size_t>(folded[1] - '0')) + folded.substr(2));
   auto shows = [&](std::string_view d) {
@@ -1506,7 +1504,7 @@ void Cache::prefetch(Invocation* const* invs, size_t count, const char* tenant_c
     inv->question.cwd = from.question.cwd;
     inv->probe = from.probe;
     inv->key_env = from.key_env;
-    if (const char* pwd = from.env.get("PWD")) inv->env.set("PWD", pwd);
+    inv->pwd = from.pwd;
     items.push_back(std::move(inv));
   }
   prefetcher_->add(std::move(items));

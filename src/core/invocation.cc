@@ -98,6 +98,15 @@ static void divide(Family family, const std::vector<std::string>& args, Invocati
   }
 }
 
+// As libiberty's getpwd() and LLVM's current_path() do. `raw`: it is no compiler that is known, and may take the variable for true.
+static std::string name_of_cwd(const Invocation& inv, bool raw) {
+  const char* pwd = inv.env.get("PWD");
+  if (raw) return pwd ? pwd : "";
+  FileId there, here;
+  const bool leads = pwd && pwd[0] == '/' && (inv.cwd == pwd || (stat_file(pwd, &there) == 0 && stat_file(inv.cwd.c_str(), &here) == 0 && there.same_file(here)));
+  return leads ? pwd : inv.cwd;
+}
+
 void parse_invocation(const Config& config, std::vector<std::string> argv, Invocation* inv, FoundPrograms* programs, uint64_t epoch) {
   inv->argv = std::move(argv);
   auto refuse = [&](std::string why) { inv->uncacheable = std::move(why); };
@@ -174,12 +183,13 @@ void parse_invocation(const Config& config, std::vector<std::string> argv, Invoc
     q.extra_env = known.env;
   }
   q.extra_files.insert(q.extra_files.end(), config.extra_files.begin(), config.extra_files.end());
-  const char* pwd = config.bases.empty() ? nullptr : inv->env.get("PWD");
-  if (!config.bases.empty() && is_under_base(c, config.bases, inv->cwd, pwd ? pwd : "")) {
+  // What files of the configuration and scripts do with a path nobody knows.
+  const bool described = q.allow_script || !q.extra_files.empty();
+  inv->pwd = name_of_cwd(*inv, described);
+  if (!config.bases.empty() && is_under_base(c, config.bases, inv->cwd, inv->pwd)) {
     Relocation r;
-    inv->not_relocated = relocate(c, config.bases, inv->cwd, pwd ? pwd : "", inv->key_env, &r);
-    // What files of the configuration and scripts do with a path nobody knows.
-    if (q.allow_script || !q.extra_files.empty()) inv->not_relocated = "the compiler is one that the configuration describes";
+    inv->not_relocated = relocate(c, config.bases, inv->cwd, inv->pwd, inv->key_env, &r);
+    if (described) inv->not_relocated = "the compiler is one that the configuration describes";
     if (inv->not_relocated.empty()) inv->relocation = std::move(r);
   }
   inv->probe = probe_key(q, inv->env);
@@ -214,8 +224,7 @@ void key_fields(const Invocation& inv, const std::string& tenant, Field field) {
   else if (c.output_matters) field("output", c.output);
   if (c.cwd_matters) {
     path("cwd", inv.cwd);
-    const char* pwd = inv.env.get("PWD");
-    path("pwd", pwd ? pwd : "");
+    path("pwd", inv.pwd);
   }
   for (auto& e : inv.key_env) field("env", e);
   // The search path as the compiler made it: a directory that appears, vanishes or becomes another's double is another path.

@@ -62,6 +62,7 @@ struct Invocation {
   Digest probe;
   std::string stream_class;
   std::vector<std::pair<std::string, Digest>> response_files;  // as they were when the command was parsed
+  std::string pwd;                   // how the compiler calls the working directory: $PWD where that leads there, else `cwd`
   std::vector<std::string> key_env;  // NAME=value of all variables that are in the key
   std::optional<Relocation> relocation;  // results are shared between checkouts
   std::string not_relocated;             // why they are not, of a command that has to do with a base folder

@@ -22,7 +22,7 @@ BUGS = (
     ('-std and -O are not in the key', 'core/invocation.cc', 'for (auto& a : c.key_args) field("arg", a);',
      'for (auto& a : c.key_args) if (a.compare(0, 2, "-O") != 0 && a.compare(0, 4, "-std") != 0) field("arg", a);'),
     ('the search path is not in the key', 'core/invocation.cc', 'for (auto& d : inv.compiler->bracket_dirs) path("bracket", d);', ''),
-    ('PWD is not in the key', 'core/invocation.cc', 'path("pwd", pwd ? pwd : "");', ''),
+    ('PWD is not in the key', 'core/invocation.cc', 'path("pwd", inv.pwd);', ''),
     ('the target of the dependency file is not in the key', 'core/invocation.cc', 'field("target", bases ? folded_target(c, *bases) : c.dep_target);', ''),
     ('variables are not in the key', 'core/invocation.cc', 'for (auto& e : inv.key_env) field("env", e);', ''),
     ('GCC_COLORS is forgotten', 'core/invocation.cc', 'if (terminal || inv.command.color_given) exact("GCC_COLORS");', ''),
