@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/hash.h"
 
+#include <openssl/md5.h>
 #include <openssl/sha.h>
 #define XXH_STATIC_LINKING_ONLY
 #include <xxhash.h>
@@ -45,6 +46,12 @@ Digest sha256(std::string_view data) {
   Sha256 h;
   h.update(data);
   return h.finish();
+}
+
+std::array<uint8_t, 16> md5(std::string_view data) {
+  std::array<uint8_t, 16> sum;
+  MD5(reinterpret_cast<const unsigned char*>(data.data()), data.size(), sum.data());
+  return sum;
 }
 
 void KeyHasher::field(std::string_view label, std::string_view value) {

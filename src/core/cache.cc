@@ -1157,7 +1157,8 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
         set.here = shows_cwd(*inv, e);
         // What was made without maps would bring paths into objects that are made with them.
         if (inv->command.makes_precompiled && inv->relocation && inv->maps_withheld) refuse("a precompiled header that may look for a file by __FILE__, which base_dirs would change");
-        set.apart = inv->relocation && (!fold_result(*inv, found.folded, &e, &pub->own) || inv->maps_withheld || inv->command.makes_precompiled);
+        const bool checksum = inv->relocation && inv->relocation->checksums && found.folded && has_checksum_of_folded(*inv, e, set.places, now);
+        set.apart = inv->relocation && (!fold_result(*inv, found.folded, &e, &pub->own) || checksum || inv->maps_withheld || inv->command.makes_precompiled);
         for (auto& o : e.outputs)
           if (o.role == "pch") remember_precompiled(&looker_, &memo_, sha256(o.data), inv->invocation_key, set.places, inv->cwd, now, inv->relocated());
         pub->has_set = true;
@@ -1193,6 +1194,25 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
   }
   if (pub->keys.empty()) refuse(why);
   return done();
+}
+
+// DWARF 5 has the MD5 of each file in the line table (clang, unless one of them has none), an assembly spells it out.
+bool Cache::has_checksum_of_folded(const Invocation& inv, const Entry& e, std::string_view places, uint64_t epoch) {
+  std::vector<std::string> paths;
+  if (folded_files(looker_, memo_, places, inv.cwd, epoch, *inv.relocation, &paths) != 0) return true;
+  for (auto& path : paths) {
+    std::string text, hex;
+    if (read_file(path.c_str(), &text, 1u << 30) != 0) return true;
+    const auto sum = md5(text);
+    for (uint8_t byte : sum) {
+      char digits[3];
+      snprintf(digits, sizeof digits, "%02x", byte);
+      hex += digits;
+    }
+    for (auto& o : e.outputs)
+      if (memmem(o.data.data(), o.data.size(), sum.data(), sum.size()) || o.data.find(hex) != o.data.npos) return true;
+  }
+  return false;
 }
 
 // Makes a result one for all checkouts, its texts folded. False: it is of this one only, and some of them may be as they were.

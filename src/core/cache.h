@@ -139,6 +139,8 @@ class Cache {
   static void unfold(const Bases& bases, ResultOwner* owner);
   // The words that the compile of a relocated invocation gets.
   static void relocate_compile(Invocation* inv, std::vector<std::string>* extra);
+  // Whether the outputs may have the checksum of a file of the set that is in its key by a folded text: in another checkout it is another one.
+  bool has_checksum_of_folded(const Invocation& inv, const Entry& e, std::string_view places, uint64_t epoch);
   static bool fold_result(const Invocation& inv, bool folded_inputs, Entry* e, std::deque<std::string>* own);
   bool deliver(Invocation* inv, ResultOwner* owner, bool depfile, std::string* why);
   // False: what is to be asked of it is the next task, or the invocation is refused.

@@ -292,9 +292,8 @@ Evaluation evaluate(Looker& looker, Table& memo, const Digest& base, std::string
     h.update(hashes, sizeof hashes);
     h.update(cwd);
     if (!relocation) return h.finish();
-    KeyHasher kh("memo relocated 1");
+    KeyHasher kh("memo relocated 2");
     kh.field("of", h.finish());
-    kh.field("exact", relocation->exact ? 1 : 0);
     relocation->bases->add_to(&kh);
     return kh.finish();
   };
@@ -379,6 +378,21 @@ Evaluation evaluate(Looker& looker, Table& memo, const Digest& base, std::string
     if (two) memo.put(memo_key(true), v);
   }
   return ev;
+}
+
+int folded_files(Looker& looker, Table& memo, std::string_view set_bytes, std::string_view cwd, uint64_t epoch, const Relocation& relocation, std::vector<std::string>* paths) {
+  PlaceSet set;
+  if (!set.decode(set_bytes)) return EINVAL;
+  for (auto& f : set.files) {
+    if (f.kind != PlaceKind::kInput) continue;
+    Looker::Node* n = looker.node(path_join(path_join(cwd, relocation.bases->unfold(set.dirs[f.dir])), f.name));
+    Digest d;
+    Folding folding;
+    if (int e = looker.digest(n, epoch, &d)) return e;
+    if (int e = relocated_digest(&memo, n, d, relocation, &d, &folding)) return e;
+    if (folding == Folding::kFolded) paths->push_back(n->path);
+  }
+  return 0;
 }
 
 }  // namespace cchain

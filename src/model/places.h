@@ -97,4 +97,7 @@ struct Evaluation {
 Evaluation evaluate(Looker& looker, Table& memo, const Digest& base, std::string_view set_bytes, std::string_view cwd, uint64_t epoch,
                     std::vector<Seen>* used = nullptr, const Relocation* relocation = nullptr);
 
+// The files of the set that are in its key by their folded texts. 0 or errno.
+int folded_files(Looker& looker, Table& memo, std::string_view set_bytes, std::string_view cwd, uint64_t epoch, const Relocation& relocation, std::vector<std::string>* paths);
+
 }  // namespace cchain

@@ -216,7 +216,7 @@ std::string relocate(const Command& c, const Bases& bases, std::string_view cwd,
     for (std::string_view h : kHiding)
       if (w.starts_with(h)) refuse("the option " + w + " hides which paths the object holds");
     if (w.starts_with(kMatching)) refuse("the option " + w + " chooses files by their paths");
-    if (!gcc && w.starts_with("-g") && w != "-g0") r->exact = true;
+    r->checksums = r->checksums || (w.starts_with("-g") && w != "-g0");
     canonical = canonical || w == "-fcanonical-system-headers";
   });
   for (auto& f : c.input_files) refuse("the file " + f + " may choose others by their paths");
@@ -322,9 +322,9 @@ int relocated_digest(Table* memo, Looker::Node* n, const Digest& plain, const Re
   // clang puts the path of a source into the names of what has none (lambdas), which a constant expression can make anything of.
   std::string_view path = n->path;
   const bool names = r.family == Family::kClang && path.find("/c++/") == path.npos && path.find("/lib/clang/") == path.npos && !path.ends_with("/assert.h");
-  KeyHasher kh("relocated 1");
+  KeyHasher kh("relocated 2");
   kh.field("content", plain);
-  kh.field("exact", (r.exact ? 1 : 0) | (names ? 2 : 0));
+  kh.field("names", names ? 1 : 0);
   r.bases->add_to(&kh);
   const Digest key = kh.finish();
   Table::Value v;
@@ -333,7 +333,6 @@ int relocated_digest(Table* memo, Looker::Node* n, const Digest& plain, const Re
     if (int e = read_file(n->path.c_str(), &text, 1u << 30)) return e;
     if (sha256(text) != plain) return ESTALE;
     Folding f = fold_source(text, *r.bases, &as_folded);
-    if (f == Folding::kFolded && r.exact) f = Folding::kApart;
     for (std::string_view name : {"PRETTY", "FUNCSIG", "source_location"})
       if (names && text.find(name) != text.npos) f = Folding::kApart;
     Digest d = plain;

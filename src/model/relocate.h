@@ -57,7 +57,7 @@ inline constexpr const char* kAsSpelled = "-fno-canonical-system-headers";
 struct Relocation {
   const Bases* bases;
   Family family;
-  bool exact = false;   // the object tells of the bytes of files (checksums in clang's debug information): none may differ
+  bool checksums = false;   // the object may tell of the bytes of files (clang's debug information): of folded ones it must not
   bool as_spelled = false;  // gcc must not exchange names of system headers for shorter ones: which is the shorter depends on the folder
   std::vector<std::string> maps;  // the words that the compile gets
 };
