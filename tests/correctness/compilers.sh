@@ -20,7 +20,7 @@ run() {  # NAME SCRIPT WORDS…
   shift
   echo "# $suite: $name"
   # The mounts go with the namespace.
-  unshare -m sh -c 'mount -t proc proc "$0/proc" && mount --bind /dev "$0/dev" && mount -t tmpfs tmpfs "$0/tmp" && exec chroot "$0" env -i PATH=/usr/local/bin:/usr/bin:/bin HOME=/root LC_ALL=C \
+  unshare -m sh -c 'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && mount -t tmpfs tmpfs "$0/tmp" && exec chroot "$0" env -i PATH=/usr/local/bin:/usr/bin:/bin HOME=/root LC_ALL=C \
     PYTHONDONTWRITEBYTECODE=1 sh -c "cd /opt/cchain/tests && exec \"\$@\"" sh python3 -W ignore "$@"' "$system" "$@" | grep -v '^ok ' || true
   [ "${PIPESTATUS[0]}" = 0 ] || failed=1
 }

@@ -2222,7 +2222,7 @@ def diagnostics_as_json(b):
         b.refused(b.cc, '-Wdate-time', '-fdiagnostics-format=json', '-c', 'd.c', '-o', 'd.o', reason='__DATE__')
     b.refused(b.cc, '-Wall', '-fdiagnostics-format=json-file', *C, reason='-fdiagnostics-format=json-file may write files')
     for word in ('-fdiagnostics-add-output=sarif', '-fdiagnostics-set-output=sarif'):
-        b.refused(b.cc, word, *C, reason=word)
+        b.refused(b.cc, word, *C, reason=word, compare=b.plain(b.cc, word, *C).status != 0)  # gcc 16 knows one, and writes times
 
 
 @test()
@@ -2298,8 +2298,7 @@ def module_map_without_modules(b):
         b.same(*args)
         b.hit(*args)
     b.write('map', './inc/../inc/h.h h.gcm\n')
-    check(b.plain(*args).status != 0, 'gcc does not read the map')
-    b.same(*args)
+    b.same(*args)  # an error; gcc 16 goes on without
     b.write('map', 'other o.gcm\n')
     if b.mode == 'direct':
         b.refused(*args, reason='a module in map')
