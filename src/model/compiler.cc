@@ -363,12 +363,17 @@ bool Probe::read_verbose(std::string_view text) {
     return false;
   }
   // Programs and specs are looked for in these folders in order; what was not there must stay absent.
+  std::string idle;
   auto want_absent = [&](const std::string& dir, const std::string& name, const std::string& found) {
     std::string d = dir;
     while (d.size() > 1 && d.back() == '/') d.pop_back();
     if (path_join(d, name) == found) return false;
     FileId id;
-    if (stat_file(path_join(d, name).c_str(), &id) == 0 && !id.is_dir()) return true;  // there but not taken (not executable): no claim
+    if (stat_file(path_join(d, name).c_str(), &id) == 0 && !id.is_dir()) {
+      // There and not taken: it is behind in the order, or can't be run, and no folder shows when it can.
+      if (!(id.mode & 0111) && name != "specs" && !name.ends_with(".cfg")) idle = path_join(d, name);
+      return true;
+    }
     absent_.emplace_back(d, name);
     return true;
   };
@@ -528,6 +533,10 @@ bool Probe::read_verbose(std::string_view text) {
       return false;
     }
     programs_.push_back(found);
+  }
+  if (!idle.empty()) {
+    refuse(idle + " stands where the compiler looks for a program, and can't be run");
+    return false;
   }
   info->given_files = files_;
   pending_ = info;

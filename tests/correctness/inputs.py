@@ -1609,6 +1609,24 @@ def assembler_appears_earlier_on_PATH(b):
     b.same(*args, env=env)
 
 
+@test()
+def assembler_that_can_be_run_later(b):
+    """One that stands there, but not for running, is taken as soon as its mode says so: no folder changes."""
+    b.write('a.c', 'int f(void) { return 1; }\n')
+    args = (b.cc, *C) if b.gcc else (b.cc, '-fno-integrated-as', *C)
+    fake_as(b, 'early/as', 'yes')
+    os.chmod(b.path('early/as'), 0o644)
+    env = {'PATH': b.src + '/early:' + b.env['PATH']}
+    if b.gcc and b'early' in b.plain(b.cc, '-print-prog-name=as', env=env).out:
+        skip('it takes what can not be run')
+    yield
+    b.refused(*args, env=env, reason="/early/as .*can't be run")
+    os.chmod(b.path('early/as'), 0o755)
+    yield
+    b.same(*args, env=env)
+    b.same(*args, env=env)
+
+
 @test(compilers=GCC)
 def env_COMPILER_PATH(b):
     b.write('a.c', 'int f(void) { return 1; }\n')
