@@ -122,7 +122,12 @@ http {{
 
     def requests(self):
         """What was asked since the last call: (method, path, status, port, connection, protocol) each."""
-        time.sleep(0.02)
+        # nginx writes a line when the answer has gone out already.
+        size = quiet = -1
+        while quiet < 3:
+            time.sleep(0.02)
+            last, size = size, os.path.getsize(self.folder + '/access.log')
+            quiet = quiet + 1 if size == last else 0
         with open(self.folder + '/access.log') as f:
             lines = [line.split() for line in f]
         out, self.seen = lines[getattr(self, 'seen', 0):], len(lines)
