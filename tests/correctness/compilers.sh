@@ -38,7 +38,7 @@ for suite in "$@"; do
   fi
   rm -rf "$system/opt/cchain" && mkdir -p "$system/opt/cchain/build"
   cp -a "$B"/cchain "$B"/cchain-dynamic "$B"/cchain-sh "$B"/cchain-remote.so "$B"/libcchain.so* "$system/opt/cchain/build/"
-  cp -a "$top/tests" "$system/opt/cchain/"
+  cp -a "$top/tests" "$top/bindings" "$top/include" "$system/opt/cchain/"
   for compiler in gcc clang; do echo "# $suite: $(chroot "$system" $compiler --version | head -n 1)"; done
   if [ -n "${TESTS:-}" ]; then
     run "$TESTS" correctness/${TESTS%% *} $(case $TESTS in *' '*) echo "${TESTS#* }" ;; esac)
