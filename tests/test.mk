@@ -1,11 +1,11 @@
 # Tests. `make test` sets up what it needs; the logs of each program are in build/test-logs.
 FUZZ := $(patsubst tests/fuzz/fuzz_%.cc,$(B)/tests/fuzz/replay_%,$(sort $(wildcard tests/fuzz/fuzz_*.cc)))  # tests/fuzz/fuzz.mk
-# Each table of what has gone wrong in other caches: here every row, by gcc; clang's inputs are in test-servers, every variant and mode in `make soak`.
+# Each table of what has gone wrong in other caches: here every row, by gcc; clang's are in test-servers, every variant and mode in `make soak`.
 CORRECTNESS := tests/correctness/inputs.py tests/correctness/outputs.py tests/correctness/store.py
 # Those that are quick and need no server but what is in the test; the rest is `make test-servers`.
 REMOTE_TESTS := tests/remote/test_http.py tests/remote/test_host.py tests/remote/test_redis.py tests/remote/test_signed.py tests/remote/test_s3.py::keys_from tests/remote/test_command.py::machines
-HEAVY_TESTS := tests/correctness/inputs.py::--core=clang tests/correctness/relocate.py
-TEST_SCRIPTS := tests/cli/run.sh::$(B)/cchain tests/cli/sign.sh::$(B)/cchain tests/cli/tell.py $(REMOTE_TESTS) tests/correctness/inputs.py::--core=gcc tests/correctness/outputs.py::--core tests/correctness/store.py::--core tests/differential/differential.py tests/correctness/precompiled_project.py::--core
+HEAVY_TESTS := tests/correctness/inputs.py::--core=clang tests/correctness/outputs.py::--core=clang tests/correctness/relocate.py tests/correctness/precompiled_project.py::--core
+TEST_SCRIPTS := tests/cli/run.sh::$(B)/cchain tests/cli/sign.sh::$(B)/cchain tests/cli/tell.py $(REMOTE_TESTS) tests/correctness/inputs.py::--core=gcc tests/correctness/outputs.py::--core=gcc tests/correctness/store.py::--core tests/differential/differential.py
 
 test-packages:
 	tests/tools/packages.sh test

@@ -388,7 +388,8 @@ def unmount(path):
 def main():
     global ROOT, CCHAIN, TOOL
     names = [a for a in sys.argv[1:] if not a.startswith('-')]
-    verbose, core = '-v' in sys.argv, '--core' in sys.argv
+    verbose, core = '-v' in sys.argv, next((a for a in sys.argv if a.startswith('--core')), '')
+    only = core.partition('=')[2]
     known = {t[0] for t in TESTS}
     for n in names:
         if n not in known:
@@ -417,6 +418,8 @@ def main():
             if names and name not in names:
                 continue
             for cc in compilers:
+                if only not in ('', cc) and cc in ('gcc', 'clang'):
+                    continue
                 if core and not names and NOT_CORE & {name, '%s (%s)' % (name, cc), '(%s)' % cc}:
                     continue
                 todo.put((name, fn, cc))

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # What a hit leaves is what the compiler leaves: ../../../shared/design/correctness.md, "Outputs that are easy to forget".
-#   tests/correctness/outputs.py [--core] [-v] [-k] [NAME...]      --core: what `make test` runs
+#   tests/correctness/outputs.py [--core[=gcc|=clang]] [-v] [-k] [NAME...]      --core=gcc: what `make test` runs, =clang: what `make test-servers` does
 # SPDX-License-Identifier: Apache-2.0
 import os, re, resource, shutil, signal, stat, subprocess, sys, threading, time
 
