@@ -163,7 +163,7 @@ typedef struct cc_invocation_options {
   uint32_t columns;          /* with CC_INV_TERMINAL only: what TIOCGWINSZ says (ws_col) of the COMPILE task's stderr, plus 65536
                                 times what it says of its stdin, where GCC asks; 0 for one that tells none. Results are
                                 stored for this value: a task that may have seen another one is not to be stored */
-  uint32_t reserved;
+  uint32_t stdout_columns;   /* the same of its stdout, where clang 21 asks; 0 where that is no terminal (a pipe that the host reads) */
 } cc_invocation_options;
 
 /* Parse a compile command. Succeeds for every command: one that can't be cached is an invocation whose

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <new>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -66,6 +67,21 @@ winsize terminal_size(int fd) {
   return ioctl(fd, TIOCGWINSZ, &size) == 0 ? size : winsize{};
 }
 
+// Where our stderr is a terminal: what a compiler may ask of its own streams.
+struct Terminal {
+  winsize out = {}, err = {};
+  unsigned short stdin_columns = 0;
+  bool for_out = false;
+
+  Terminal() : out(terminal_size(1)), err(terminal_size(2)), stdin_columns(terminal_size(0).ws_col), for_out(isatty(1)) {}
+  uint32_t columns() const { return err.ws_col | static_cast<uint32_t>(stdin_columns) << 16; }
+  uint32_t stdout_columns() const { return for_out ? out.ws_col : 0; }
+  bool unchanged() const {
+    const Terminal now;
+    return now.columns() == columns() && now.stdout_columns() == stdout_columns();
+  }
+};
+
 void deliver(const uint8_t* out, uint64_t out_size, const uint8_t* err, uint64_t err_size) {
   if (out_size) write_all(1, out, out_size);
   if (err_size) write_all(2, err, err_size);
@@ -99,8 +115,8 @@ Prefix find_prefix(const Command& c, bool warnings) {
   return prefix;
 }
 
-// Runs the task, a compile with a terminal as its stderr if one is given. 0 or errno; nothing has been written then.
-int run_task(const Command& c, const cc_task& task, const winsize* terminal, bool warnings, Ended* ended) {
+// Runs the task, a compile with terminals as its streams if they are given. 0 or errno; nothing has been written then.
+int run_task(const Command& c, const cc_task& task, const Terminal* terminal, bool warnings, Ended* ended) {
   const bool compiles = task.kind == CC_TASK_COMPILE;
   Prefix prefix;
   if (compiles) prefix = find_prefix(c, warnings);
@@ -133,7 +149,7 @@ int run_task(const Command& c, const cc_task& task, const winsize* terminal, boo
   what.null_stdin = !compiles;
   what.capture_out = !compiles || (task.capture & CC_CAPTURE_STDOUT);
   what.capture_err = !compiles || (task.capture & CC_CAPTURE_STDERR);
-  what.terminal = terminal;
+  if (terminal) what.terminal_err = &terminal->err, what.terminal_out = terminal->for_out ? &terminal->out : nullptr;
   what.capture_limit = compiles ? kStreamLimit : kTaskStreamLimit;
   what.pass_on = compiles;
   return run(what, ended);
@@ -197,11 +213,9 @@ class Session {
       remote_ = remote_ || strcmp(layer.type, "disk") != 0;
     cc_invocation_options how = {sizeof how};
     if (isatty(2)) {
-      on_terminal_ = true;
-      terminal_ = terminal_size(2);
-      stdin_columns_ = terminal_size(0).ws_col;
+      terminal_.emplace();
       how.flags = CC_INV_TERMINAL;
-      how.columns = terminal_.ws_col | static_cast<uint32_t>(stdin_columns_) << 16;
+      how.columns = terminal_->columns(), how.stdout_columns = terminal_->stdout_columns();
     }
     if ((c_.line ? cc_invocation_parse_line(cache_, c_.line, &how, &inv_)
                  : cc_invocation_parse_argv(cache_, c_.argc, c_.argv, &how, &inv_)) == CC_OK)
@@ -285,11 +299,11 @@ class Session {
   // how it ended is how we end.
   void make(const cc_task& task) {
     Ended ended;
-    if (int error = run_task(c_, task, on_terminal_ ? &terminal_ : nullptr, warnings_, &ended))
+    if (int error = run_task(c_, task, terminal_ ? &*terminal_ : nullptr, warnings_, &ended))
       return trouble(task.argv[0], std::string(": ").append(strerror(error)));
     deliver(bytes(ended.out), ended.out.size(), bytes(ended.err), ended.err.size());
     // Where the terminal has changed its width meanwhile, it is not known for which one the text was made.
-    const bool same_width = !on_terminal_ || terminal_size(0).ws_col == stdin_columns_;
+    const bool same_width = !terminal_ || terminal_->unchanged();
     if (ended.status == 0 && !ended.overflow && same_width) {
       cc_result made = {sizeof made};
       made.stdout_data = bytes(ended.out), made.stdout_size = ended.out.size();
@@ -307,9 +321,7 @@ class Session {
   const bool warnings_;
   std::string open_error_;
   bool remote_ = false;       // there is a layer that needs a library
-  bool on_terminal_ = false;  // our stderr
-  winsize terminal_ = {};     // of it
-  unsigned short stdin_columns_ = 0;
+  std::optional<Terminal> terminal_;  // if our stderr is one
   cc_cache* cache_ = nullptr;
   cc_invocation* inv_ = nullptr;
 };

@@ -131,7 +131,7 @@ void drain(const Run& what, pid_t pid, int fds[2], Ended* ended) {
   static char buffer[64 << 10];  // one caller, one thread
   int child = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
   std::string* text[2] = {&ended->out, &ended->err};
-  bool over = false, hung_up = false;
+  bool over = false, hung_up[2] = {};
   while (fds[0] >= 0 || fds[1] >= 0) {
     pollfd wait[3] = {{fds[0], POLLIN, 0}, {fds[1], POLLIN, 0}, {child, POLLIN, 0}};
     int ready = poll(wait, 3, over ? 0 : -1);
@@ -151,8 +151,8 @@ void drain(const Run& what, pid_t pid, int fds[2], Ended* ended) {
       if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
       if (n <= 0) {
         // The end of a terminal. The last words can have come while the kernel looked for it: a second look sees them.
-        if (n < 0 && errno == EIO && !hung_up) {
-          hung_up = true;
+        if (n < 0 && errno == EIO && !hung_up[i]) {
+          hung_up[i] = true;
           continue;
         }
         close_fd(&fds[i]);
@@ -184,8 +184,9 @@ uint64_t now_ms() {
 int run(const Run& what, Ended* ended) {
   int out[2] = {-1, -1}, err[2] = {-1, -1};
   auto make_pipe = [](int ends[2]) { return pipe2(ends, O_CLOEXEC) == 0 ? 0 : errno; };
-  int error = what.capture_out ? make_pipe(out) : 0;
-  if (!error && what.capture_err) error = what.terminal ? open_terminal(*what.terminal, err) : make_pipe(err);
+  auto make = [&](const winsize* terminal, int ends[2]) { return terminal ? open_terminal(*terminal, ends) : make_pipe(ends); };
+  int error = what.capture_out ? make(what.terminal_out, out) : 0;
+  if (!error && what.capture_err) error = make(what.terminal_err, err);
   if (error) {
     close_fd(&out[0]), close_fd(&out[1]);
     return error;

@@ -16,7 +16,8 @@ struct Run {
   const char* const* env = nullptr;
   bool null_stdin = false;      // else ours
   bool capture_out = false, capture_err = false;  // else ours
-  const winsize* terminal = nullptr;  // with capture_err: its stderr is a terminal of this size, not a pipe
+  // With capture_out and capture_err: its stdout, its stderr is a terminal of this size, not a pipe.
+  const winsize *terminal_out = nullptr, *terminal_err = nullptr;
   size_t capture_limit = 0;     // bytes of one stream; above it both are passed on as they come, or dropped
   bool pass_on = false;
 };

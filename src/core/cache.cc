@@ -304,7 +304,7 @@ std::unique_ptr<Invocation> Cache::new_invocation(const cc_invocation_options* o
   inv->cache_serial = serial_;
   if (o) {
     inv->flags = o->flags;
-    inv->columns = o->columns;
+    inv->columns = o->columns, inv->stdout_columns = o->stdout_columns;
     if (o->cwd) inv->cwd = o->cwd;
   }
   if (inv->cwd.empty()) {
@@ -1065,10 +1065,10 @@ int Cache::store(Invocation* inv, const cc_result& r, const char* tenant_c) {
   if (!taken.why.empty()) refuse(taken.why);
   pub->own = std::move(taken.hold);
   e.outputs = std::move(taken.outputs);
-  // As the compiler made it, before anything is done to it.
   auto timed = [](std::string_view report) { return report.find("startTimeUtc") != report.npos; };
   if (inv->command.sarif && (timed(e.stderr_data) || std::any_of(e.outputs.begin(), e.outputs.end(), [&](auto& o) { return o.role == "sarif" && timed(o.data); })))
     refuse("a SARIF report that says when the compiler ran");
+  // As the compiler made it, before anything is done to it.
   const std::vector<std::pair<std::string, Xxh128>> made = inv->to_recheck ? parts_of(e) : std::vector<std::pair<std::string, Xxh128>>();
   auto add_key = [&](const Digest& key) { pub->keys.push_back(streams ? class_key(key, inv->stream_class) : key); };
   uint64_t looked = 0;  // the epoch in which the inputs were looked at again

@@ -92,7 +92,7 @@ ExplainRecord Cache::explain_record(const Invocation& inv, ExplainRecord::Kind k
     if (const char* value = inv.env.get(name)) e.env.push_back(std::string(name) + "=" + value);
   e.from_key = inv.from_key;
   e.flags = inv.flags;
-  e.columns = inv.columns;
+  e.columns = inv.columns, e.stdout_columns = inv.stdout_columns;
   if (inv.declared.empty()) {
     guess_files(inv.argv, inv.cwd, &e.output, &e.source);
   } else {
@@ -165,7 +165,7 @@ void Cache::write_now(JsonWriter* w, const ExplainRecord& last, const ExplainRec
   cc_invocation_options how{};
   how.struct_size = sizeof how;
   how.flags = last.flags;
-  how.columns = last.columns;
+  how.columns = last.columns, how.stdout_columns = last.stdout_columns;
   how.cwd = last.cwd.c_str();
   how.env = around.data();
   ResultOwner owner;

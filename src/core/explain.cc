@@ -62,7 +62,7 @@ std::string encode_explain(const ExplainRecord& e) {
   put_varint(&rest, e.fields.size());
   for (auto& f : e.fields) put_string(&rest, f.label), put_string(&rest, f.value);
   put_strings(&rest, e.failing);
-  put_varint(&rest, e.from_key), put_varint(&rest, e.flags), put_varint(&rest, e.columns);
+  put_varint(&rest, e.from_key), put_varint(&rest, e.flags), put_varint(&rest, e.columns | uint64_t{e.stdout_columns} << 32);
   rest.append(reinterpret_cast<const char*>(e.invocation_key.b.data()), 32);
   const size_t files = std::min(e.files.size(), kMaxFiles);
   put_varint(&rest, files);
@@ -128,7 +128,9 @@ bool ExplainLog::read_body(const Item& item, ExplainRecord* e) {
     e->fields.push_back({std::move(label), std::string(in.string())});
   }
   get_strings(&in, &e->failing);
-  e->from_key = in.varint() != 0, e->flags = static_cast<uint32_t>(in.varint()), e->columns = static_cast<uint32_t>(in.varint());
+  e->from_key = in.varint() != 0, e->flags = static_cast<uint32_t>(in.varint());
+  const uint64_t columns = in.varint();
+  e->columns = static_cast<uint32_t>(columns), e->stdout_columns = static_cast<uint32_t>(columns >> 32);
   std::string_view key = in.bytes(32);
   if (key.size() == 32) memcpy(e->invocation_key.b.data(), key.data(), 32);
   for (uint64_t n = in.varint(); n > 0 && in.ok(); n--) {

@@ -40,7 +40,7 @@ struct ExplainRecord {
   std::vector<std::string> failing;  // layers that could not answer
   bool taken() const;
   bool from_key = false;
-  uint32_t flags = 0, columns = 0;  // of the invocation
+  uint32_t flags = 0, columns = 0, stdout_columns = 0;  // of the invocation
   Digest invocation_key;
   std::vector<ExplainFile> files;  // of kStored
 };

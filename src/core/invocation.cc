@@ -2,6 +2,7 @@
 #include "core/invocation.h"
 
 #include <algorithm>
+#include <climits>
 #include <cstdlib>
 #include <cstring>
 
@@ -48,7 +49,7 @@ std::string diagnostic_class(const Invocation& inv) {
   const auto& words = inv.command.key_args;
   const bool urls = std::any_of(words.begin(), words.end(), [](const std::string& w) { return w.compare(0, 18, "-fdiagnostics-urls") == 0; });
   if (terminal) {
-    s += " terminal=" + std::to_string(inv.columns);
+    s += " terminal=" + std::to_string(inv.columns) + "/" + std::to_string(inv.stdout_columns);
     for (const char* name : {"COLUMNS", "TERM", "COLORTERM", "TERMINFO", "TERMINFO_DIRS", "NO_COLOR"}) exact(name);
   }
   if (terminal || inv.command.color_given) exact("GCC_COLORS");
@@ -98,13 +99,15 @@ static void divide(Family family, const std::vector<std::string>& args, Invocati
   }
 }
 
-// As libiberty's getpwd() and LLVM's current_path() do. `raw`: it is no compiler that is known, and may take the variable for true.
+// As libiberty's getpwd() and LLVM's current_path() do, which else ask the kernel. `raw`: it is no compiler that is known, and may take the variable for true.
 static std::string name_of_cwd(const Invocation& inv, bool raw) {
   const char* pwd = inv.env.get("PWD");
   if (raw) return pwd ? pwd : "";
   FileId there, here;
   const bool leads = pwd && pwd[0] == '/' && (inv.cwd == pwd || (stat_file(pwd, &there) == 0 && stat_file(inv.cwd.c_str(), &here) == 0 && there.same_file(here)));
-  return leads ? pwd : inv.cwd;
+  if (leads) return pwd;
+  char real[PATH_MAX];
+  return realpath(inv.cwd.c_str(), real) ? real : inv.cwd;
 }
 
 void parse_invocation(const Config& config, std::vector<std::string> argv, Invocation* inv, FoundPrograms* programs, uint64_t epoch) {

@@ -39,7 +39,7 @@ struct Recheck {
 struct Invocation {
   // What was asked.
   uint64_t cache_serial = 0;
-  uint32_t flags = 0, columns = 0;
+  uint32_t flags = 0, columns = 0, stdout_columns = 0;
   std::vector<std::string> argv;
   Launchers launchers;
   std::string cwd;
@@ -62,7 +62,7 @@ struct Invocation {
   Digest probe;
   std::string stream_class;
   std::vector<std::pair<std::string, Digest>> response_files;  // as they were when the command was parsed
-  std::string pwd;                   // how the compiler calls the working directory: $PWD where that leads there, else `cwd`
+  std::string pwd;                   // how the compiler calls the working directory: $PWD where that leads there, else by its real path
   std::vector<std::string> key_env;  // NAME=value of all variables that are in the key
   std::optional<Relocation> relocation;  // results are shared between checkouts
   std::string not_relocated;             // why they are not, of a command that has to do with a base folder

@@ -24,7 +24,7 @@ AT(cc_invocation_options, flags, 4);
 AT(cc_invocation_options, cwd, 8);
 AT(cc_invocation_options, env, 16);
 AT(cc_invocation_options, columns, 24);
-AT(cc_invocation_options, reserved, 28);
+AT(cc_invocation_options, stdout_columns, 28);
 SIZE(cc_invocation_options, 32);
 
 AT(cc_task, struct_size, 0);

@@ -289,7 +289,7 @@ def t_side_dumps(b):
          '-fdump-go-spec=f.go -c -o a.o', '-fdump-record-layouts -c -o a.o', '-fdump-final-insns=f.insns -c -o a.o', '-emit-ast -o a.ast',
          '-fmodule-file-deps -c -o a.o', '-index-store-path idx -c -o a.o', '-serialize-diagnostics a.dia -c -o a.o', '--serialize-diagnostics a.dia -c -o a.o',
          '-fproc-stat-report=p.txt -c -o a.o', '-fdiagnostics-add-output=sarif -c -o a.o', '-fcompare-debug -c -o a.o', '-fada-spec-parent=x -fdump-ada-spec -c -o a.o',
-         loose=LOOSE + r'|\.(insns|txt|ast|dia)$|idx|cdb|\.[0-9]')
+         loose=LOOSE + r'|\.(insns|txt|ast|dia|sarif)$|idx|cdb|\.[0-9]')
 
 
 @test()
@@ -333,7 +333,7 @@ def t_several_sources(b):
 @test()
 def t_side_diagnostics_files(b):
     sources(b)
-    got = side(b, '-Wall -fdiagnostics-format=json -c -o w.o', '-Wall -fdiagnostics-format=sarif-file -c -o w.o', '-Wall -fdiagnostics-format=json-file -c -o w.o', '-Wall -fdiagnostics-format=sarif-stderr -c -o w.o',
+    got = side(b, '-Wall -fdiagnostics-format=json -c -o w.o', '-Wall -fdiagnostics-format=json-file -c -o w.o',
                '-Wall -fdiagnostics-format=text -c -o w.o', '-Wall -fdiagnostics-format=msvc -c -o w.o', '-Wall -fdiagnostics-parseable-fixits -c -o w.o', '-Wall -fdiagnostics-generate-patch -c -o w.o',
                src='warn.c')
 

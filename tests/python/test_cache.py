@@ -48,6 +48,23 @@ class Compiles(TestCase):
         self.folder.write("a.h", "#define A 4\n")
         self.assertEqual(cache.stats().layers[0].type, "disk")
 
+    def test_a_working_directory_behind_a_link(self):
+        """$PWD is that of the caller: the compiler asks the kernel, and debug information says where the link leads."""
+        cache = self.open()
+        words = [CC, "-g", "-c", "a.c", "-o", "a.o"]
+        for place in ("one", "two"):
+            os.mkdir(self.folder / place)
+            self.folder.write(place + "/a.c", "int f(void) { return 1; }\n")
+        for place in ("one", "two", "one"):
+            if os.path.lexists(self.folder / "here"):
+                os.unlink(self.folder / "here")
+            os.symlink(place, self.folder / "here")
+            self.plain(*words, cwd=self.folder / "here")
+            expected = self.folder.read(place + "/a.o")
+            os.unlink(self.folder / "here/a.o")
+            self.assertEqual(cache.run(words, cwd=self.folder / "here").exit_status, 0)
+            self.assertEqual(self.folder.read(place + "/a.o"), expected, place)
+
     def test_a_layer_is_checked(self):
         cache = self.open()
         health = cache.check_layer(0)

@@ -243,9 +243,9 @@ class Library(unittest.TestCase):
             return self.lib.cc_invocation_parse_line(self.cache, b"cc", p, inv)
 
         def fill(c):
-            c.reserved = 1
+            c.flags, c.stdout_columns = _abi.CC_INV_TERMINAL, 80
 
-        self.check(_abi.cc_invocation_options, "reserved", call, fill)
+        self.check(_abi.cc_invocation_options, "stdout_columns", call, fill)
 
     def test_task(self):
         def fill(c):

@@ -100,7 +100,7 @@ class cc_invocation_options(Structure):
         ("cwd", c_char_p),
         ("env", POINTER(c_char_p)),
         ("columns", c_uint32),
-        ("reserved", c_uint32),
+        ("stdout_columns", c_uint32),
     ]
 
 
