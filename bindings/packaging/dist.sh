@@ -8,7 +8,7 @@ mkdir -p "$B"
 name=cchain-$VERSION
 epoch=$(bindings/packaging/epoch.sh)
 files() {
-  if [ -e .git ]; then git ls-files -z
+  if [ -e .git ] && command -v git >/dev/null; then git ls-files -z
   else
     find Makefile LICENSE README.md .gitignore .ci include src bindings ninja-patch tests -name __pycache__ -prune -o \( -type f -o -type l \) -print0
   fi

@@ -99,9 +99,9 @@ for c in $compilers; do
   run plain plain_stdin; run first cchain_stdin
   compare "$c: source on standard input" plain first
   if have script; then
-    run plain script -qec "$c -Wall -c warn.c -o a.o" /dev/null </dev/null
-    run first script -qec "cchain $c -Wall -c warn.c -o a.o" /dev/null </dev/null
-    run second script -qec "cchain $c -Wall -c warn.c -o a.o" /dev/null </dev/null
+    run plain env TERM=xterm script -qec "$c -Wall -c warn.c -o a.o" /dev/null </dev/null
+    run first env TERM=xterm script -qec "cchain $c -Wall -c warn.c -o a.o" /dev/null </dev/null
+    run second env TERM=xterm script -qec "cchain $c -Wall -c warn.c -o a.o" /dev/null </dev/null
     compare "$c: on a terminal" plain first
     compare "$c: on a terminal, again" plain second
     check "$c: the terminal has seen colours" grep -q $'\033' "$work/out/second.out"

@@ -1226,7 +1226,7 @@ def t_size_limit(b):
                 except FileNotFoundError:
                     pass
             if len(os.path.basename(at)) == 64:
-                total += os.stat(at).st_blocks * 512
+                total += os.stat(at).st_blocks * 512 or 4096  # tmpfs says that a folder takes nothing
         return total
     most = 0
     for i in range(300):

@@ -23,10 +23,10 @@ packages_of() {
   local build='gcc g++ make libssl-dev libxxhash-dev libzstd-dev libcjson-dev libcurl4-openssl-dev'
   case $1 in
     build) echo "$build" ;;
-    test) echo "$build dpkg-dev libcmocka-dev pkg-config clang $(clang_rt) ninja-build cmake autoconf strace python3 python3-pip ccache valgrind fakeroot abigail-tools groff mandoc man-db fish zsh gdb" ;;
+    test) echo "$build git dpkg-dev libcmocka-dev pkg-config clang $(clang_rt) ninja-build cmake autoconf strace python3 python3-pip ccache valgrind fakeroot abigail-tools groff mandoc man-db fish zsh gdb" ;;
     browser) echo chromium ;;
     quickstart) echo "$build ninja-build cmake python3 dpkg-dev" ;;
-    packaging) echo "$build dpkg-dev ninja-build python3 debootstrap mandoc" ;;
+    packaging) echo "$build git dpkg-dev ninja-build python3 debootstrap mandoc" ;;
     bench) echo "$build clang ninja-build valgrind strace python3 python3-pip ccache dpkg-dev" ;;
     kernel) echo "$build linux-source-6.1 xz-utils flex bison bc libelf-dev kmod rsync cpio python3" ;;
     projects) echo "$build ccache dpkg-dev fakeroot debhelper cmake ninja-build meson autoconf automake libtool-bin libreadline-dev libncurses-dev tcl gettext autopoint pkg-config python3" ;;
