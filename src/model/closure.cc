@@ -872,6 +872,7 @@ bool Closure::explore_files(const Command& command, const CompilerInfo& compiler
       }
       continue;
     }
+    if (a == "-Xpreprocessor") a = command.key_args[++i];
     if (a.substr(0, 2) != "-D") continue;
     define(std::string(a.size() > 2 ? a.substr(2) : i + 1 < command.key_args.size() ? std::string_view(command.key_args[i + 1]) : std::string_view()));
   }

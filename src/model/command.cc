@@ -378,6 +378,8 @@ class Parser {
         return to_key();
       case Act::kToAssembler: return to_assembler(text, value);
       case Act::kToPreprocessor: return to_preprocessor(text, value);
+      case Act::kOneToAssembler: return passed_on(text, value, is_harmless_to_assembler(value));
+      case Act::kOneToPreprocessor: return passed_on(text, value, is_macro(value));
       case Act::kToClang:
         if (value == "-emit-pch") {
           emits_precompiled_ = true;
@@ -503,18 +505,28 @@ class Parser {
     cmd_.dep_file = path;  // the last one wins
   }
 
-  void to_assembler(const std::string& text, std::string_view list) {
+  static bool is_harmless_to_assembler(std::string_view word) {
+    for (std::string_view name : kAssemblerValues) {
+      std::string_view value = word.substr(std::min(name.size(), word.size()));
+      if (word.starts_with(name) && !value.empty() && only_chars(value, "-_+.") && value != "native") return true;
+    }
+    return is_one_of(word, kAssemblerFlags);
+  }
+  static bool is_macro(std::string_view word) { return word.size() > 2 && (word.starts_with("-D") || word.starts_with("-U")); }
+
+  // Every word of a list that has commas between them
+  template <class F>
+  static bool each_of(std::string_view list, F good) {
     for (size_t from = 0; from <= list.size();) {
       size_t comma = std::min(list.find(',', from), list.size());
-      std::string_view word = list.substr(from, comma - from);
+      if (!good(list.substr(from, comma - from))) return false;
       from = comma + 1;
-      bool valued = false;
-      for (std::string_view name : kAssemblerValues) {
-        valued |= word.starts_with(name) && word.size() > name.size() && only_chars(word.substr(name.size()), "-_+.") &&
-                  word.substr(name.size()) != "native";
-      }
-      if (!valued && !is_one_of(word, kAssemblerFlags)) return refuse_option(text, "is not known to be harmless");
     }
+    return true;
+  }
+
+  void to_assembler(const std::string& text, std::string_view list) {
+    if (!each_of(list, is_harmless_to_assembler)) return refuse_option(text, "is not known to be harmless");
     key(text);
   }
 
@@ -529,13 +541,15 @@ class Parser {
       (first == "-MD" ? md_by_wp_ : mmd_by_wp_) = true;
       return dep_file(path);
     }
-    for (size_t from = 0; from <= list.size();) {
-      comma = std::min(list.find(',', from), list.size());
-      std::string_view word = list.substr(from, comma - from);
-      from = comma + 1;
-      if (word.size() < 3 || !(word.starts_with("-D") || word.starts_with("-U"))) return refuse_option(text, "is not understood");
-    }
+    if (!each_of(list, is_macro)) return refuse_option(text, "is not understood");
     key(text);
+  }
+
+  // -Xpreprocessor WORD, -Xassembler WORD: one word, commas and all
+  void passed_on(const std::string& text, std::string_view value, bool harmless) {
+    if (!harmless) return refuse("option " + text + " " + quoted_word(value) + " is not known to be harmless");
+    key(text);
+    key(value);
   }
 
   // -Xclang -target-feature -Xclang +name
@@ -622,7 +636,6 @@ class Parser {
     if (!compile_ && !assembly_ && !cmd_.makes_precompiled) return refuse("no -c: it links");
     if (!have_source_) return refuse("no source file");
     if (assembly_ && verbose_asm_) return refuse("option -fverbose-asm with -S records the command line");
-    if (cmd_.source == cmd_.output) return refuse("output is the source");
 
     std::string_view source_base = base_of(cmd_.source);
     if (cmd_.output.empty()) {
@@ -630,6 +643,7 @@ class Parser {
       cmd_.output = with_suffix(source_base, assembly_ ? ".s" : ".o");
       output_given_ = false;
     }
+    if (cmd_.source == cmd_.output) return refuse("output is the source");
     if (!modules_.empty() && cmd_.module_mapper.empty()) return refuse_option(modules_, refusal_phrase(Act::kRefuseModules));
     cmd_.date_time_silenced = silenced_ || no_date_time_;
     if (cmd_.makes_precompiled) {

@@ -41,6 +41,8 @@ enum class Act : uint8_t {
   kModules, kModuleMapper, kDepsFormat,  // of gcc: what CMake adds to every source that might use modules
   kToAssembler,     // -Wa,
   kToPreprocessor,  // -Wp,
+  kOneToAssembler,
+  kOneToPreprocessor,
   kToClang,         // -Xclang
   kIncludePch,      // of clang
   kToLlvm,          // -mllvm

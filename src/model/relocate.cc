@@ -48,7 +48,8 @@ bool each_place(std::string_view text, const std::vector<std::string>& dirs, F f
 
 constexpr std::string_view kPathOptions[] = {"-iquote", "-isystem", "-idirafter", "-include-pch", "-include", "-imacros", "-I"};
 // The word behind these is theirs, whatever it looks like.
-constexpr std::string_view kOpaque[] = {"-D", "-U", "-L", "-l", "-u", "-z", "-x", "-Xlinker", "-Xclang", "-mllvm", "-target", "--param", "-mthread-model"};
+constexpr std::string_view kOpaque[] = {"-D",          "-U",       "-L",             "-l",      "-u",     "-z",      "-x",
+                                        "-Xassembler", "-Xlinker", "-Xpreprocessor", "-Xclang", "-mllvm", "-target", "--param", "-mthread-model"};
 // What these make of a path is not to be found in the object by its text.
 constexpr std::string_view kHiding[] = {"-flto", "-fsanitize", "-funique-internal-linkage-names", "-funique-source-file-names", "-fprofile", "-fcoverage", "-fcs-profile",
                                         "-fpseudo-probe", "-fmemory-profile", "-gembed-source", "-fwhole-program-vtables", "-fcanon-prefix-map", "--coverage", "-coverage", "-ftest-coverage",

@@ -319,6 +319,7 @@ def macro_include_whose_words_are_macros(b):
 
 # Definitions that a reader of the text could overlook: with one missed, h.h is known by another directive and the place where it was not found is not.
 OVERLOOKED = {
+    'behind_Xpreprocessor': ('#include CONFIG\n', ('-Xpreprocessor', '-DA', '-Xpreprocessor', '-DCONFIG=<h.h>')),
     'second_word_of_Wp': ('#include CONFIG\n', ('-Wp,-DA,-DCONFIG=<h.h>',)),
     'definition_joined_by_a_trigraph': ('#define ??/\nCONFIG <h.h>\n#include CONFIG\n', ('-std=c99',)),
     'word_beyond_ascii': ('#define \u00e9 h\n#define CONFIG <\u00e9.h>\n#include CONFIG\n', ()),
@@ -751,6 +752,7 @@ DATES = {
     'date_behind_a_header_with_a_backslash': ('#if 0\n#include "a\\" /* x\n// */ \n#endif\nconst char *s = __DATE__;\n', ()),
     'date_by_pragma': ('_Pragma("message(__TIME__)")\nint x;\n', ()),
     'date_by_pragma_of_a_macro': ('#define P(x) _Pragma(x)\nP("message(__TIMESTAMP__)")\nint x;\n', ()),
+    'date_behind_Xpreprocessor': ('const char *s = WHEN;\n', ('-Xpreprocessor', '-DWHEN=__DATE__')),
     'date_in_Wp_define': ('const char *s = WHEN;\n', ('-Wp,-DWHEN=__DATE__',)),
     'date_in_forced_include': ('const char *s = WHEN;\n', ('-include', 'h.h'), '#define WHEN __DATE__\n'),
     'date_in_imacros': ('const char *s = WHEN;\n', ('-imacros', 'h.h'), '#define WHEN __DATE__\n'),
@@ -785,6 +787,7 @@ PASTED = {
     'param_named': ('#define V(DA, TE__) __##DA##TE__\nconst char *s = V(DA, TE__);\n', ()),
     'param_only': ('#define V(TE__) __DA##TE__\n#define X(y) V(y)\n#define Q TE__\nconst char *s = X(Q);\n', ()),
     'cmd': ('const char *s = CAT(X,Y);\n', ('-DCAT(a,b)=P(a,b)', '-DP(a,b)=a##b', '-DX=__DA', '-DY=TE__')),
+    'cmd_xpreprocessor': (CAT + 'const char *s = CAT(X,Y);\n', ('-Xpreprocessor', '-DX=__DA', '-Xpreprocessor', '-DY=TE__')),
     'cmd_wp': (CAT + 'const char *s = CAT(X,Y);\n', ('-Wp,-DX=__DA,-DY=TE__',)),
     'bracket': (CAT + '#define E(x)\nconst char *s = CAT(E([) __DA E(]), E([) TE__ E(]));\n', ()),
     'stray': (CAT + '#define E(x)\nconst char *s = CAT(E(") __DA E(") __DA E("x"), TE__);\n', ()),
@@ -1256,7 +1259,7 @@ def include_in_a_dead_branch(b):
     b.proven(*args)
     b.write('one/more.h', header(33))  # nobody asks for it
     b.hit(*args)
-    for words in (('-DTRACE_POINTS',), ('-D', 'TRACE_POINTS'), ('-Wp,-DTRACE_POINTS',), ('-include', 'forced.h'), ('-imacros', 'forced.h')):
+    for words in (('-DTRACE_POINTS',), ('-D', 'TRACE_POINTS'), ('-Wp,-DTRACE_POINTS',), ('-Xpreprocessor', '-DTRACE_POINTS'), ('-include', 'forced.h'), ('-imacros', 'forced.h')):
         b.refused(b.cc, *words, '-Ione', *CD, reason='#include of a macro|does not include')
     b.proven(b.cc, '-include', 'empty.h', '-Ione', *CD)
     yield
@@ -2137,6 +2140,12 @@ def Xclang_Wp_Xpreprocessor(b):
     b.proven(b.cc, '-Wp,-DH=1', *C)
     b.fresh(b.cc, '-Wp,-DH=2', *C)
     b.same(b.cc, '-Wp,-DH=2,-UH', *C)
+    b.same(b.cc, '-Xpreprocessor', '-DH=1', *C)
+    b.fresh(b.cc, '-Xpreprocessor', '-DH=3', *C)
+    b.fresh(b.cc, '-Xpreprocessor', '-DH=(3,4)', *C)  # one word
+    b.same(b.cc, '-Xpreprocessor', '-DH=3', '-Xpreprocessor', '-UH', *C)
+    b.fresh(b.cc, '-Xpreprocessor', '-UH', '-Xpreprocessor', '-DH=3', '-Xpreprocessor', '-DG', *C)
+    b.proven(b.cc, '-Xassembler', '--noexecstack', *C)
     b.same(b.cc, '-Wp,-UH', '-DH=3', *C)
 
 
@@ -2152,7 +2161,9 @@ def Wa_options(b):
         # Their files name a temporary one.
         v = b.same(b.cc, flag, *C, what=flag) if '--MD' not in flag and '=list' not in flag else b.cached(b.cc, flag, *C)[1]
         check(v.uncacheable and any('-Wa,' in r for r in v.reasons), '%s should be refused by name: %s' % (flag, v))
-    b.refused(b.cc, '-Xassembler', '--noexecstack', *C, reason='-Xassembler')
+    b.same(b.cc, '-Xassembler', '--noexecstack', '-Xassembler', '--fatal-warnings', *C)
+    b.hit(b.cc, '-Xassembler', '--noexecstack', '-Xassembler', '--fatal-warnings', *C)
+    b.refused(b.cc, '-Xassembler', '--noexecstack', '-Xassembler', '--defsym', '-Xassembler', 'X=1', *C, reason='-Xassembler --defsym')
 
 
 OPTIONS_REFUSED = {

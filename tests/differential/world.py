@@ -406,7 +406,7 @@ class World:
         some(None, 0.3, '-O1', '-O2')
         some('pwd', 0.15, '-g', '-g -O1', '-fprofile-instr-generate -fcoverage-mapping' if 'clang' in c.compiler else '-g1')
         some(None, 0.3, '-Wall -Wextra', '-Wimplicit-fallthrough', '-Wextra')
-        some('option-files', 0.1, '-include h5.h', '-imacros h4.h', ['-B', self.root + '/tools'], '-Wp,-DW=1', '-Wa,--noexecstack', '--sysroot=/', '-Xpreprocessor -DXP', ['@' + self.path('args')])
+        some('option-files', 0.1, '-include h5.h', '-imacros h4.h', ['-B', self.root + '/tools'], '-Wp,-DW=1', '-Wa,--noexecstack', '--sysroot=/', '-Xpreprocessor -DXP', '-Xassembler --noexecstack', ['@' + self.path('args')])
         c.forced = None
         clang = 'clang' in c.compiler
         if (c.compiler[0] == 'g' or clang) and not {'-include', '-imacros'} & set(c.words) and r.random() < 0.12:

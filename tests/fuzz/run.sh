@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs fuzz targets one after the other and keeps count.
 #   run.sh FOLDER SECONDS NAME…     FOLDER holds fuzz_NAME. What they find grows in FOLDER/corpus/NAME; what breaks one lies in FOLDER/found.
-# GOAL=N: rounds go on until each has N executions, summed over all runs that the ledger knows. LANES=N: so many at once (1). LEDGER=FILE (FOLDER/ledger.tsv) gets a
+# LENGTH=N: inputs of at most N bytes. GOAL=N: rounds go on until each has N executions, summed over all runs that the ledger knows. LANES=N: so many at once (1). LEDGER=FILE (FOLDER/ledger.tsv) gets a
 # line for each run, ended by a tab each: name, when it began, revision ("+": with changes), executions, seconds, executions a second, "ok" or what it ended with.
 # SPDX-License-Identifier: Apache-2.0
 set -uo pipefail
@@ -23,6 +23,7 @@ run_one() {
   [ "$goal" -gt 0 ] && left=$((goal - $(sum_of "$name")))
   # Inputs as small as the formats: a longer one is slower and says no more.
   case $name in entry | record | places | probe) most=1500 ;; http | s3 | redis) most=300 ;; esac
+  most=${LENGTH:-$most}
   mkdir -p "$folder/corpus/$name" "$folder/found"
   begun=$(date -u +%FT%TZ)
   nice -n 19 "$folder/fuzz_$name" -runs="$left" -max_total_time="$seconds" -max_len=$most -timeout=20 -rss_limit_mb=1500 -reload=0 -print_final_stats=1 -entropic=0 -print_funcs=0 \
