@@ -4,5 +4,5 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 if [ -n "${SOURCE_DATE_EPOCH:-}" ]; then echo "$SOURCE_DATE_EPOCH"
-elif [ -e .git ]; then git log -1 --format=%ct
+elif [ -e .git ] && command -v git >/dev/null; then git log -1 --format=%ct
 else stat -c %Y LICENSE; fi
