@@ -17,6 +17,7 @@ deb: ## Debian packages in build/deb, with cchain-ninja if Ninja's source is at 
 	@B='$(B)' VERSION='$(VERSION)' MAKE='$(MAKE)' $(PACKAGING)/deb.sh
 test-packaging: ## tests of install, dist and deb; the packages are installed in a folder made by debootstrap (root)
 	tests/tools/packages.sh packaging
+	$(MAKE) --no-print-directory all
 	TEST_TIMEOUT=1800 tests/tools/run-tests.sh $(B)/test-logs tests/packaging/install.sh::$(B) tests/packaging/deb.sh
 
 .PHONY: install uninstall dist deb test-packaging

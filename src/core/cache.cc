@@ -760,7 +760,7 @@ int Cache::find(Invocation* inv, const std::string& tenant, uint64_t e, ResultOw
       inv->preprocess_refused = "a precompiled header needs the direct mode";
     else if (inv->command.debug_macros)
       inv->preprocess_refused = "-g3 records macros that the preprocessed source does not show";
-    else if (inv->command.language == Language::kAsm || inv->command.language == Language::kAsmCpp)
+    else if (inv->command.is_assembler())
       inv->preprocess_refused = "assembler source";
     else if (inv->command.sarif)
       inv->preprocess_refused = "a SARIF report needs the direct mode";

@@ -216,6 +216,15 @@ bool Closure::resolve(const ScanOperand& op, const std::string& includer_dir, si
   return true;
 }
 
+// clang's own assembler does not say what it has read: its source must not be able to make it read anything.
+bool Closure::assembler_is_silent() const { return command_->is_assembler() && !gch_; }
+
+ScanAs Closure::scan_as(bool source) const {
+  if (!command_->is_assembler()) return ScanAs::kC;
+  if (assembler_is_silent() && command_->language == Language::kAsmCpp) return ScanAs::kMadeAssembler;
+  return source ? ScanAs::kAssembler : ScanAs::kC;
+}
+
 bool Closure::scan_file(size_t i) {
   // files_ grows while we resolve: no references across it.
   Looker::Node* node = files_[i].node;
@@ -224,9 +233,9 @@ bool Closure::scan_file(size_t i) {
   if (!look.id.is_regular()) return refuse(node->path + " is no regular file");
   files_[i].look = look;
   if (int e = looker_->digest(node, epoch_, &files_[i].digest)) return refuse(node->path + ": " + strerror(e));
-  bool assembler = i == 0 && (command_->language == Language::kAsm || command_->language == Language::kAsmCpp);
+  const ScanAs as = scan_as(i == 0);
   std::shared_ptr<const ScanResult> scan;
-  if (int e = looker_->scan(node, epoch_, assembler, &scan)) return refuse(node->path + ": " + strerror(e));
+  if (int e = looker_->scan(node, epoch_, as, &scan)) return refuse(node->path + ": " + strerror(e));
   files_[i].scan = scan;
   if (scan->flags & kScanAsmDoubt && !files_[i].own) asm_doubt_ = true;
   if (command_->is_preprocessed() && command_->has_directives() && !scan->operands.empty()) return refuse("an include directive or existence test in a source that is preprocessed already");
@@ -717,7 +726,7 @@ bool Closure::has_date(const std::vector<std::string>& paths, bool source_date_e
   uint32_t flags = defines_.flags;
   for (auto& p : paths) {
     std::shared_ptr<const ScanResult> scan;
-    if (looker_->scan(looker_->node(absolute(p)), epoch, false, &scan) != 0) return true;
+    if (looker_->scan(looker_->node(absolute(p)), epoch, ScanAs::kC, &scan) != 0) return true;
     flags |= scan->flags;
     note(&pieces, scan->pieces);
     scans.push_back(std::move(scan));
@@ -876,7 +885,7 @@ bool Closure::explore_files(const Command& command, const CompilerInfo& compiler
     if (a.substr(0, 2) != "-D") continue;
     define(std::string(a.size() > 2 ? a.substr(2) : i + 1 < command.key_args.size() ? std::string_view(command.key_args[i + 1]) : std::string_view()));
   }
-  if (!defines_text_.empty()) defines_ = cchain::scan(defines_text_);
+  if (!defines_text_.empty()) defines_ = cchain::scan(defines_text_, scan_as(false));
   if (command.reads_headers()) {
     std::vector<ScanOperand> ops = {{ScanOperand::kInclude, false, "stdc-predef.h"}};
     for (auto* list : {&command.imacros, &command.includes, &command.cc1_includes})
@@ -915,9 +924,8 @@ bool Closure::explore_files(const Command& command, const CompilerInfo& compiler
     if (!macros_.empty() && !resolve_macros()) return false;
   }
   if (!command.module_mapper.empty() && !check_module_map()) return false;
-  if (files_[0].scan->flags & (kScanComputedInclude | kScanEmbed | kScanDependency | kScanModule | kScanAsmFile | kScanPch | kScanTimestamp | kScanTooMuch) && !check_flags(files_[0], {}, true))
-    return false;
-  return true;
+  constexpr uint32_t kEarly = kScanComputedInclude | kScanEmbed | kScanDependency | kScanModule | kScanAsmFile | kScanPch | kScanTimestamp | kScanTooMuch;
+  return (!(files_[0].scan->flags & kEarly) && !assembler_is_silent()) || check_flags(files_[0], {}, true);
 }
 
 // A file of lines "NAME FILE", with "$root DIR" for the folder of files that are not named; DIR/NAME.gcm is looked for in any case, where gcc 11 to 16 spell
@@ -970,6 +978,10 @@ bool Closure::check_flags(uint32_t flags, const std::string& where, bool own, co
   // gcc's assembler will say what it has read.
   const bool told = e.assembler_read_nothing || (early && gch_);
   if (flags & kScanAsmFile && assembles && !told) return in(".incbin or .include");
+  if (assembler_is_silent()) {
+    if (flags & kScanAsmDoubt) return in("a macro of the assembler");
+    if (flags & kScanPaste) return in("##, which can make any directive of the assembler,");
+  }
   if (command_->has_directives()) {
     if (flags & kScanComputedInclude) return in("an #include of a macro");
     if (flags & kScanComputedHas) return in("a __has_include of a macro");
@@ -1213,8 +1225,7 @@ bool Closure::finish(const Evidence& e, uint64_t epoch, std::string* set_bytes) 
       if (f.read && f.scan && may_be_renamed(f, system_pragma)) note_real_name(&f, &real_dirs);
   }
   if (!precompiled_.empty() && !check_precompiled(epoch)) return false;
-  const bool assembler = command_->language == Language::kAsm || command_->language == Language::kAsmCpp;
-  if (assembler && !e.assembler_read_nothing) return refuse("assembler source, and its assembler does not say what it read");
+  if (command_->is_assembler() && gch_ && !e.assembler_read_nothing) return refuse("assembler source, and its assembler does not say what it read");
   if (!check_guards() || !cover_computed(e, epoch) || !check_twins()) return false;
   PlaceSetBuilder set;
   set.bases = e.bases;

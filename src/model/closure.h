@@ -35,6 +35,7 @@ class Closure {
   bool asm_doubt() const { return asm_doubt_; }
   // Whether any text of it spells .include or .incbin, or may.
   bool assembler_may_read() const;
+  bool assembler_is_silent() const;
 
   struct Evidence {
     const std::vector<std::string>* read = nullptr;  // prerequisites; nullptr: not known, then everything counts as read
@@ -131,6 +132,7 @@ class Closure {
   // -1: refused; 0: absent (recorded); 1: a regular file.
   int candidate(const std::string& dir, int chain, const std::string& name, Lookup* l);
   bool scan_file(size_t i);
+  ScanAs scan_as(bool source) const;
   // Under gcc's -fmodule-mapper: that no #include is taken for the import of a header unit.
   bool check_module_map();
   bool check_flags(const File& f, const Evidence& e, bool early);

@@ -587,9 +587,7 @@ class Parser {
     probe(value);
   }
 
-  // Only an assembler that lists what it reads can be believed: macros of its own may make any directive.
   void assembler() {
-    if (cmd_.family == Family::kClang) return refuse("assembler source");
     if (assembly_) return refuse("option -S of an assembler source");
     if (!beside_.empty() || coverage_) return refuse("an option that leaves files beside the object, of an assembler source");
     if (cmd_.language == Language::kAsm && cmd_.deps != Command::kNone) return refuse("a dependency file of a source that is not preprocessed");
@@ -659,7 +657,7 @@ class Parser {
     cmd_.outputs.push_back({cmd_.makes_precompiled ? "pch" : assembly_ ? "assembly" : "object", cmd_.output});
     dependencies(source_base);
     name_beside(source_base);
-    if (cmd_.language == Language::kAsm || cmd_.language == Language::kAsmCpp) assembler();
+    if (cmd_.is_assembler()) assembler();
   }
 
   void dependencies(std::string_view source_base) {

@@ -72,6 +72,7 @@ struct Command {
   bool dep_phony = false;                 // -MP
 
   // Whether its source is preprocessed already, as its name or -x says.
+  bool is_assembler() const { return language == Language::kAsm || language == Language::kAsmCpp; }
   bool is_preprocessed() const { return language == Language::kCPreprocessed || language == Language::kCxxPreprocessed; }
   // Whether it is preprocessed with a search path.
   bool reads_headers() const { return !is_preprocessed() && language != Language::kAsm; }

@@ -374,7 +374,7 @@ bool Looker::absent(Node* dir, std::string_view name, uint64_t epoch) {
   return true;
 }
 
-int Looker::scan(Node* n, uint64_t epoch, bool assembler, std::shared_ptr<const ScanResult>* out) {
+int Looker::scan(Node* n, uint64_t epoch, ScanAs as, std::shared_ptr<const ScanResult>* out) {
   Digest d;
   BlobLog::At known_at;
   FileId id;
@@ -384,7 +384,7 @@ int Looker::scan(Node* n, uint64_t epoch, bool assembler, std::shared_ptr<const 
     const Looked l = look_locked(n, epoch);
     if (l.look.error) return l.look.error;
     if (int e = digest_locked(n, l, &d)) return e;
-    if (n->known().scan && n->known().scan_digest == d) {
+    if (n->known().scan && n->known().scan_digest == d && n->known().scan_as == as) {
       *out = n->known().scan;
       return 0;
     }
@@ -392,9 +392,9 @@ int Looker::scan(Node* n, uint64_t epoch, bool assembler, std::shared_ptr<const 
     id = l.look.id;
     keep = n->known().digest_safe && trusted(id, n->path);
   }
-  KeyHasher kh("scan 7");
+  KeyHasher kh("scan 8");
   kh.field("content", d);
-  kh.field("assembler", assembler ? 1 : 0);
+  kh.field("assembler", static_cast<uint64_t>(as));
   Digest key = kh.finish();
   auto result = std::make_shared<ScanResult>();
   std::string bytes;
@@ -409,7 +409,7 @@ int Looker::scan(Node* n, uint64_t epoch, bool assembler, std::shared_ptr<const 
       FileId opened;
       if (int e = read_file(n->path.c_str(), &data, kMaxFile, &opened)) return e;
       if (sha256(data) != d) return EAGAIN;  // changed since it was digested
-      *result = cchain::scan(data, assembler);
+      *result = cchain::scan(data, as);
       have = scans_.put(key, encode_scan(*result), &at);
     }
     if (have && keep) {
@@ -424,6 +424,7 @@ int Looker::scan(Node* n, uint64_t epoch, bool assembler, std::shared_ptr<const 
     std::lock_guard<std::mutex> lock(n->mutex_);
     n->known().scan = result;
     n->known().scan_digest = d;
+    n->known().scan_as = as;
   }
   *out = std::move(result);
   return 0;

@@ -63,6 +63,7 @@ class Looker {
       std::unordered_set<std::string> absent;
       std::shared_ptr<const ScanResult> scan;
       Digest scan_digest;
+      ScanAs scan_as = ScanAs::kC;
       BlobLog::At scan_at;  // where its scan lies, as the table of digests says
       // Directories: sorted hashes of their names while the identity is names_id.
       bool has_names = false, names_safe = false;
@@ -116,7 +117,7 @@ class Looker {
   // in "/." is strict: a directory counts as something.
   bool absent(Node* dir, std::string_view name, uint64_t epoch);
   // The scan of the file's present bytes. 0 or errno.
-  int scan(Node* n, uint64_t epoch, bool assembler, std::shared_ptr<const ScanResult>* out);
+  int scan(Node* n, uint64_t epoch, ScanAs as, std::shared_ptr<const ScanResult>* out);
   // How many looks have found a path changed.
   uint64_t changes() const { return changes_.load(); }
   // True for the first who asks with this number.

@@ -608,7 +608,7 @@ class Scanner {
     for (auto& l : r->lines) seen_.insert("line " + l);
   }
 
-  void run(bool assembler) {
+  void run(ScanAs as) {
     collect();
     for (size_t at : marks_) {
       if (text_.exhausted()) break;
@@ -617,7 +617,7 @@ class Scanner {
       if (e > w) directive(at, t_.substr(w, e - w), e);
     }
     dates();
-    inline_assembler(assembler);
+    inline_assembler(as);
     pragmas();
     modules();
     collect_pieces();
@@ -1145,7 +1145,7 @@ class Scanner {
     for (char& c : s)
       if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
     if (s.find(".inc") != std::string::npos || (file && s.find("incbin") != std::string::npos)) r_->flags |= kScanAsmFile;
-    for (const char* w : {".macro", ".irp", ".altmacro", ".mri"})
+    for (const char* w : {".macro", ".irp", ".altmacro", ".mri", ".secure_log"})
       if (s.find(w) != std::string::npos) r_->flags |= kScanAsmDoubt;
     if (!file && s.find(".rept") != std::string::npos && s.find('\\') != std::string::npos) r_->flags |= kScanAsmDoubt;
   }
@@ -1185,8 +1185,44 @@ class Scanner {
     return out;
   }
 
-  void inline_assembler(bool assembler) {
-    if (assembler) return assembler_text(std::string(t_), true);
+  // No word that is whole can be lost: without ## the preprocessor makes no new ones. What it finds between slashes is part of a path.
+  void made_assembler() {
+    static constexpr std::string_view kFiles[] = {"include", "incbin"}, kMacros[] = {"macro", "irp", "irpc", "altmacro", "mri", "secure_log_unique", "secure_log_reset"};
+    auto one_of = [](auto& list, std::string_view w) { return std::find(std::begin(list), std::end(list), w) != std::end(list); };
+    std::string w;
+    for (size_t i = 0; i < t_.size() && !text_.exhausted();) {
+      if (t_.substr(i, 2) == "##" || t_.substr(i, 4) == "%:%:" || t_.substr(i, 3) == "?\?=") {
+        // At the head of a line it is in no definition: that goes on behind a comment at most.
+        size_t head = i;
+        while (head > 0 && is_space(t_[head - 1])) head--;
+        if (head > 0 && !is_newline(t_[head - 1]) && !text_.comment(i)) r_->flags |= kScanPaste;
+        i += 2;
+        continue;
+      }
+      if (!is_ident(t_[i])) {
+        i++;
+        continue;
+      }
+      const size_t at = i;
+      w.clear();
+      for (; i < t_.size() && is_ident(t_[i]); i++) w += t_[i] >= 'A' && t_[i] <= 'Z' ? static_cast<char>(t_[i] - 'A' + 'a') : t_[i];
+      const bool file = one_of(kFiles, w);
+      if ((!file && !one_of(kMacros, w)) || text_.comment(at)) continue;
+      const bool behind_slash = at >= 2 && t_[at - 1] == '/' && t_[at - 2] != '*', before_slash = i + 1 < t_.size() && t_[i] == '/' && (is_ident(t_[i + 1]) || t_[i + 1] == '.');
+      if (behind_slash || before_slash || (file && is_directive(at))) continue;
+      r_->flags |= file ? kScanAsmFile : kScanAsmDoubt;
+    }
+  }
+  // Whether the word at `at` stands behind the # of a directive.
+  bool is_directive(size_t at) {
+    size_t i = at;
+    while (i > 0 && is_space(t_[i - 1])) i--;
+    return i > 0 && t_[i - 1] == '#' && text_.begins_line(i - 1);
+  }
+
+  void inline_assembler(ScanAs as) {
+    if (as == ScanAs::kMadeAssembler) return made_assembler();
+    if (as == ScanAs::kAssembler) return assembler_text(std::string(t_), true);
     for (auto [at, n] : incbins_) {
       if (!text_.inert(at) || in_define(at)) {
         if (!text_.comment(at)) r_->flags |= kScanAsmFile;
@@ -1295,14 +1331,14 @@ class Scanner {
 
 }  // namespace
 
-ScanResult scan(std::string_view text, bool asm_source) {
+ScanResult scan(std::string_view text, ScanAs as) {
   ScanResult r;
   if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);  // a byte order mark
   auto pass = [&](std::string_view t) {
     std::string joined;
     std::vector<size_t> joints;
     if (join_lines(t, &joined, &joints)) t = joined;
-    Scanner(t, std::move(joints), &r).run(asm_source);
+    Scanner(t, std::move(joints), &r).run(as);
   };
   pass(text);
   // The trigraph for a backslash joins lines too, where trigraphs are on: what either reading finds counts.

@@ -45,6 +45,7 @@ enum ScanFlags : uint32_t {
   kScanPragmaDoubt = 1u << 14,     // _Pragma whose operand is no literal
   kScanPragmaText = 1u << 15,      // what such a _Pragma could make a date or a dependency of: a string, a macro's body
   kScanTooMuch = 1u << 16,         // given up: it takes many times its size to read, and what was found is not all
+  kScanPaste = 1u << 18,           // ScanAs::kMadeAssembler: ##
   kScanLineDoubt = 1u << 17,       // a #line whose file can't be told: made by macros, with escapes other than of \\ and ", a raw string
 };
 
@@ -65,8 +66,10 @@ struct ScanResult {
   bool operator==(const ScanResult&) const = default;
 };
 
-// `asm_source`: the text is assembler (.s, .S): every line is an assembler template.
-ScanResult scan(std::string_view text, bool asm_source = false);
+// What a text is: C; assembler (.s, .S), every line of it a template of inline assembler; or what the preprocessor makes assembler of, with no assembler to
+// say what it has read: the words themselves of what would let it read another file are looked for, wherever they stand, for a macro may put the dot before one.
+enum class ScanAs : uint8_t { kC = 0, kAssembler = 1, kMadeAssembler = 2 };
+ScanResult scan(std::string_view text, ScanAs as = ScanAs::kC);
 
 // Whether `alias` (from has_aliases of any file) is used in `text` in a way that the operands do not cover: with an operand that is no
 // literal, or in the body of another macro.

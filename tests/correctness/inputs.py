@@ -992,9 +992,9 @@ def incbin_in_every_mode(b):
     yield from incbin(b)
 
 
-@test(compilers=GCC)
+@test()
 def assembler_sources(b):
-    """By an assembler that lists what it reads. A macro of its own can make any directive."""
+    """A macro of the assembler can make any directive: gcc's lists what it reads, clang's does not, and gets none."""
     b.write('a.S', '#include "h.h"\n.text\n.globl f\nf: mov $H, %eax\n ret\n')
     b.write('h.h', header(11))
     b.write('p.s', '.text\n.globl g\ng: ret\n')
@@ -1024,6 +1024,43 @@ def assembler_sources(b):
     b.same(b.cc, '-Iinc', *S)  # "h.h" is the one beside the source
     b.remove('h.h')
     b.fresh(b.cc, '-Iinc', *S)
+
+
+CAT_ASM = '#define CAT(a, b) a##b\nCAT(.in, cbin) "blob"\n'
+ASSEMBLER_READS = {
+    'plain': '.incbin "blob"\n', 'capitals': '.INCBIN "blob"\n', 'include': '.include "blob"\n', 'a_word': '#define I incbin\n.I "blob"\n', 'a_dot': '#define D .\nD incbin "blob"\n',
+    'a_dot_and_a_comment': '#define D .\nD/**/incbin/**/"blob"\n', 'an_argument': '#define X(a) .a\nX(incbin) "blob"\n', 'pasted': CAT_ASM, 'pasted_digraph': CAT_ASM.replace('##', '%:%:'),
+    'pasted_behind_a_comment': CAT_ASM.replace('##', '/*\n*/##'), 'pasted_on_a_line_of_its_own': CAT_ASM.replace('##', '\\\n##'), 'a_splice': '.in\\\ncbin "blob"\n',
+    'macro': '.macro m x\n.in\\x "blob"\n.endm\nm cbin\n', 'macro_by_a_macro': '#define M macro\n.M m x\n.in\\x "blob"\n.endm\nm cbin\n', 'irp': '.irp x,cbin\n.in\\x "blob"\n.endr\n',
+    'irpc': '.irpc x,c\n.in\\x\\()bin "blob"\n.endr\n', 'altmacro': '.altmacro\n.macro m x\n.in&x "blob"\n.endm\nm cbin\n', 'a_string': '".incbin" "blob"\n',
+    'words_of_the_command': '.I "blob"\n', 'pasting_of_the_command': 'P(.in, cbin) "blob"\n', 'a_dot_of_the_command': 'D incbin "blob"\n',
+}
+
+
+def assembler_reads_test(text):
+    """In the source and in a header of it, and where it goes to the assembler as it is."""
+    def run(b):
+        b.write('a.S', text)
+        b.write('b.S', '#include "h.h"\n')
+        b.write('h.h', text)
+        b.write('a.s', text)
+        b.write('blob', '.byte 1\n')
+        yield
+        words = ('-DI=incbin', '-DP(a,b)=a##b', '-DD=.')
+        for source in ('a.S', 'b.S', 'a.s'):
+            args = (b.cc, *(() if text.startswith('#define') or source == 'a.s' else words), '-c', source, '-o', 'a.o')
+            b.rewrite('blob', '.byte 1\n')
+            b.same(*args)
+            b.same(*args)
+            b.rewrite('blob', '.byte 2\n')
+            b.same(*args)  # a wrong hit, if it was stored without it
+            b.rewrite('blob', '.byte 1\n')
+            b.same(*args)
+    return run
+
+
+for _name, _text in ASSEMBLER_READS.items():
+    test(name='assembler_reads_by_' + _name, core=False)(assembler_reads_test(_text))
 
 
 @test()

@@ -26,10 +26,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string_view text(reinterpret_cast<const char*>(data), size);
   ScanResult raw;
   if (decode_scan(text, &raw)) round_trip(raw);
-  for (bool assembler : {false, true}) {
-    ScanResult r = scan(text, assembler);
+  for (ScanAs as : {ScanAs::kC, ScanAs::kAssembler, ScanAs::kMadeAssembler}) {
+    ScanResult r = scan(text, as);
     round_trip(r);
-    if (size % 8 == 0) CHECK(r == scan(text, assembler));
+    if (size % 8 == 0) CHECK(r == scan(text, as));
     for (auto& o : r.operands) CHECK(!o.name.empty() || (o.kind == ScanOperand::kGuarded && o.quoted));  // an #include of what macros make, in no branch
     for (auto& alias : r.has_aliases) alias_escapes(text, alias);
   }

@@ -215,10 +215,10 @@ std::string flag_names(uint32_t f) {
   return s.empty() ? "none" : s;
 }
 // kScanSpells, kScanPragmaDoubt and kScanPragmaText accompany many rows and have their own tests.
-void check_flags(const std::vector<FlagRow>& rows, uint32_t mask = ~(kScanSpells | kScanPragmaDoubt | kScanPragmaText), bool assembler = false) {
+void check_flags(const std::vector<FlagRow>& rows, uint32_t mask = ~(kScanSpells | kScanPragmaDoubt | kScanPragmaText), ScanAs as = ScanAs::kC) {
   int bad = 0;
   for (size_t i = 0; i < rows.size(); i++) {
-    const ScanResult r = scan(rows[i].text, assembler);
+    const ScanResult r = scan(rows[i].text, as);
     uint32_t got = r.flags & mask;
     // A plain #include of that kind is an operand.
     if (finds(r, ScanOperand::kGuarded, true, "")) got |= kScanComputedInclude & mask;
@@ -682,8 +682,33 @@ void test_assembler_text(void**) {
       {"\t.altmacro\n", d},
       {"\t.mri 1\n include a\n", d},
       {"\t.rept 3\n\tnop\n\t.endr\n", 0},
-  }, f | d, true);
-  assert_string_equal(show(scan("#include \"a.h\"\n# include <b.h>\n# a comment, don't mind\n#include <c.h>\n", true)).c_str(), "i\"a.h\" i<b.h> i<c.h>");
+  }, f | d, ScanAs::kAssembler);
+  assert_string_equal(show(scan("#include \"a.h\"\n# include <b.h>\n# a comment, don't mind\n#include <c.h>\n", ScanAs::kAssembler)).c_str(), "i\"a.h\" i<b.h> i<c.h>");
+  // No assembler to ask: the words, wherever they stand, and what could make one of pieces.
+  const uint32_t p = kScanPaste;
+  check_flags({
+      {"#include \"a.h\"\n# include <include/a.inc>\n\tret /* include */ // macro\n", 0},
+      {"\t.incbin \"a\"\n", f},
+      {"\t.INCBIN \"a\"\n", f},
+      {"#define I incbin\n.I \"a\"\n", f},
+      {"#define D .\nD/**/include \"a\"\n", f},
+      {"D include/**/\"a\"\n", f},
+      {"X(include)\n", f},
+      {".in\\\ncbin \"a\"\n", f},
+      {"%:include \"a.h\"\n", f},
+      {"x # include \"a.h\"\n", f},
+      {".macro x\n", d},
+      {"#define M Macro\n.M x\n", d},
+      {".irpc x,ab\n", d},
+      {".secure_log_unique \"x\"\n", d},
+      {"macros: includes: my_macro: .rept 3\n", 0},
+      {"#define CAT(a, b) a ## b\n", p},
+      {"#define CAT(a, b) a %:%: b\n", p},
+      {"#define CAT(a, b) a ?\?=?\?= b\n", p},
+      {"#define CAT(a, b) a /*\n*/ ## b\n", p},
+      {"#define CAT(a, b) a \\\n## b\n", p},
+      {"## a comment\n\t## another\n/* ## */ // ##\n", 0},
+  }, f | d | p, ScanAs::kMadeAssembler);
   // Assembler text is none of that in a C file.
   assert_int_equal(scan(".include \"a\"\n").flags & f, 0);
 }
@@ -917,15 +942,15 @@ void test_truncated(void**) {
          "%:include <x>\n?\?=include \"y\"\n#if 1'000 && '\\'' && HI(\"z\")\nexport module a.b [[c]];\nf(\"\\\"\", 'x', L'y') ?\?/\n // end\n"
          "#define P(x) __has_##x\n#if P(include)(<a.h>)\n/* * / */ #include <w>\r\n#embed <v>";
   for (size_t n = 0; n <= all.size(); n++)
-    for (bool assembler : {false, true}) {
+    for (ScanAs as : {ScanAs::kC, ScanAs::kAssembler, ScanAs::kMadeAssembler}) {
       std::vector<char> head(all.begin(), all.begin() + static_cast<ptrdiff_t>(n)), tail(all.begin() + static_cast<ptrdiff_t>(n), all.end());
       for (auto& v : {head, tail}) {
         std::string_view text(v.data(), v.size());
-        ScanResult r = scan(text, assembler), back;
+        ScanResult r = scan(text, as), back;
         assert_true(decode_scan(encode_scan(r), &back) && back == r);
         for (auto& a : r.has_aliases) alias_escapes(text, a);
         alias_escapes(text, "HI");
-        if (!assembler && &v == &head && n == all.size()) assert_true(finds(r, ScanOperand::kInclude, false, "w"));
+        if (as == ScanAs::kC && &v == &head && n == all.size()) assert_true(finds(r, ScanOperand::kInclude, false, "w"));
       }
     }
   // What a longer file has before a point is found at that point already.
@@ -957,7 +982,7 @@ void test_texts_made_to_be_slow(void**) {
     const ScanResult r = scan(texts[i]);
     if (!(r.flags & kScanTooMuch)) ROW_FAIL(i, texts[i].substr(0, 20), "is read to its end");
     if (encode_scan(r).size() > 100 * kSize) ROW_FAIL(i, texts[i].substr(0, 20), "its result is large");
-    scan(texts[i], true);
+    for (ScanAs as : {ScanAs::kAssembler, ScanAs::kMadeAssembler}) scan(texts[i], as);
     // In doubt.
     if (i == 1 && !alias_escapes(texts[i], "x")) ROW_FAIL(i, texts[i].substr(0, 20), "no alias escapes");
   }
