@@ -392,7 +392,7 @@ int Looker::scan(Node* n, uint64_t epoch, ScanAs as, std::shared_ptr<const ScanR
     id = l.look.id;
     keep = n->known().digest_safe && trusted(id, n->path);
   }
-  KeyHasher kh("scan 8");
+  KeyHasher kh("scan 9");
   kh.field("content", d);
   kh.field("assembler", static_cast<uint64_t>(as));
   Digest key = kh.finish();

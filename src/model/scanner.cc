@@ -1145,7 +1145,7 @@ class Scanner {
     for (char& c : s)
       if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
     if (s.find(".inc") != std::string::npos || (file && s.find("incbin") != std::string::npos)) r_->flags |= kScanAsmFile;
-    for (const char* w : {".macro", ".irp", ".altmacro", ".mri", ".secure_log"})
+    for (const char* w : {".macro", ".irp", ".irep", ".altmacro", ".mri", ".secure_log"})
       if (s.find(w) != std::string::npos) r_->flags |= kScanAsmDoubt;
     if (!file && s.find(".rept") != std::string::npos && s.find('\\') != std::string::npos) r_->flags |= kScanAsmDoubt;
   }
@@ -1187,7 +1187,7 @@ class Scanner {
 
   // No word that is whole can be lost: without ## the preprocessor makes no new ones. What it finds between slashes is part of a path.
   void made_assembler() {
-    static constexpr std::string_view kFiles[] = {"include", "incbin"}, kMacros[] = {"macro", "irp", "irpc", "altmacro", "mri", "secure_log_unique", "secure_log_reset"};
+    static constexpr std::string_view kFiles[] = {"include", "incbin"}, kMacros[] = {"macro", "irp", "irep", "irpc", "irepc", "altmacro", "mri", "secure_log_unique", "secure_log_reset"};
     auto one_of = [](auto& list, std::string_view w) { return std::find(std::begin(list), std::end(list), w) != std::end(list); };
     std::string w;
     for (size_t i = 0; i < t_.size() && !text_.exhausted();) {

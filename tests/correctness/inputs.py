@@ -980,6 +980,27 @@ def incbin_by_asm_of_the_command(b):
     yield from incbin(b, '-DX=__asm__')
 
 
+@test(compilers=CLANG)
+def incbin_by_irep_of_gnu_as(b):
+    """A second name of .irp, with an assembler that is not asked what it reads."""
+    b.write('a.c', '__asm__(".irep x,cbin\\n.in\\\\x \\"blob\\"\\n.endr\\n");\n')
+    yield from incbin(b, '-fno-integrated-as')
+
+
+@test(compilers=CLANG)
+def assembler_source_with_irep_of_gnu_as(b):
+    for name in ('a.s', 'a.S'):
+        b.write(name, '.irepc x,c\n.in\\x\\()bin "blob"\n.endr\n')
+    b.write('blob', 'AAAA')
+    yield
+    for name in ('a.s', 'a.S'):
+        args = (b.cc, '-fno-integrated-as', '-c', name, '-o', 'a.o')
+        b.refused(*args, reason='a macro of the assembler')
+        b.rewrite('blob', 'BBBB')
+        b.fresh(*args)
+        b.rewrite('blob', 'AAAA')
+
+
 @test(core=False)
 def incbin_all_by_the_command(b):
     b.write('a.c', 'X\n')
