@@ -134,7 +134,8 @@ void languages(void**) {
   Command s = gcc("-c a.S -o a.o");
   assert_fine(s);
   assert_fine(gcc("-c a.c -Wa,-mtune=generic32"));  // as the kernel has it
-  assert_text(clang("-c a.S -o a.o").uncacheable, "assembler source");
+  assert_fine(clang("-c a.S -o a.o"));
+  assert_text(clang("-S a.S -o a.s").uncacheable, "option -S of an assembler source");
   assert_text(gcc("-S a.S -o a.s").uncacheable, "option -S of an assembler source");
   assert_int_equal(s.language, Language::kAsmCpp);
   assert_text(s.output, "a.o");
