@@ -157,7 +157,7 @@ def test_two_writers_of_one_record(folder):
             d = Machine(folder, 'd%d' % n, f.url() + PATIENT)
             check(made in (None, d.compile('f0')))
             equal(d.compile('f0') and d.stats()['hits'] > 0, True, 'N %d' % n)
-            equal((d.stats()['misses'], d.stats()['miss_reasons']), (0, {}), 'the set with N %d is lost; %s' % (n, d.stats()['troubles']))
+            equal((d.stats()['misses'], d.stats()['miss_reasons']), (0, {}), 'the set with N %d is lost; %s; %s' % (n, d.stats()['troubles'], f.take_log()))
     finally:
         f.stop()
         g.stop()
