@@ -320,6 +320,7 @@ class Faulty:
 
     def stop(self):
         self.ended.set()
+        self.listener.shutdown(socket.SHUT_RDWR)  # a thread that waits in accept() does not see a close
         self.listener.close()
 
 
