@@ -41,8 +41,7 @@ enum class Act : uint8_t {
   kModules, kModuleMapper, kDepsFormat,  // of gcc: what CMake adds to every source that might use modules
   kToAssembler,     // -Wa,
   kToPreprocessor,  // -Wp,
-  kOneToAssembler,
-  kOneToPreprocessor,
+  kOneToAssembler, kOneToPreprocessor,  // -Xassembler, -Xpreprocessor
   kToClang,         // -Xclang
   kIncludePch,      // of clang
   kToLlvm,          // -mllvm

@@ -45,8 +45,8 @@ enum ScanFlags : uint32_t {
   kScanPragmaDoubt = 1u << 14,     // _Pragma whose operand is no literal
   kScanPragmaText = 1u << 15,      // what such a _Pragma could make a date or a dependency of: a string, a macro's body
   kScanTooMuch = 1u << 16,         // given up: it takes many times its size to read, and what was found is not all
-  kScanPaste = 1u << 18,           // ScanAs::kMadeAssembler: ##
   kScanLineDoubt = 1u << 17,       // a #line whose file can't be told: made by macros, with escapes other than of \\ and ", a raw string
+  kScanPaste = 1u << 18,           // ScanAs::kMadeAssembler: ##
 };
 
 // A word that one of the names looked for could be pasted from.

@@ -709,6 +709,9 @@ void test_assembler_text(void**) {
       {"#define CAT(a, b) a ?\?=?\?= b\n", p},
       {"#define CAT(a, b) a /*\n*/ ## b\n", p},
       {"#define CAT(a, b) a \\\n## b\n", p},
+      {"#define CAT(a, b) a \\ \t\n## b\n", p},
+      {"#define CAT(a, b) a \\\r\n## b\n", p},
+      {"#define CAT(a, b) a /* */ /*\n*/ /**/\\\n\t## b\n", p},
       {"## a comment\n\t## another\n/* ## */ // ##\n", 0},
   }, f | d | p, ScanAs::kMadeAssembler);
   // Assembler text is none of that in a C file.
